@@ -1,0 +1,225 @@
+/**
+ * Every metric the service has about itself: one catalogue. Names, labels and levels as the Collector's
+ * (docs: internal-telemetry); the engine adds the component's own label (receiver, processor, exporter …).
+ */
+export type MetricLevel = "basic" | "normal" | "detailed";
+
+export interface MetricDefinition {
+  readonly type: "counter" | "gauge" | "histogram";
+  /** UCUM; appended to the name only where the reader asks for units. */
+  readonly unit: string;
+  readonly help: string;
+  readonly level: MetricLevel;
+  /** Histograms: upper bounds. */
+  readonly bounds?: readonly number[];
+}
+
+const batchSizeBounds = [
+  10, 25, 50, 75, 100, 250, 500, 750, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10000,
+  20000, 30000, 50000, 100000,
+];
+const byteBounds = [
+  10, 25, 50, 75, 100, 250, 500, 750, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10_000,
+  20_000, 30_000, 50_000, 100_000, 200_000, 300_000, 400_000, 500_000, 600_000, 700_000, 800_000,
+  900_000, 1_000_000, 2_000_000, 3_000_000, 4_000_000, 5_000_000, 6_000_000, 7_000_000, 8_000_000,
+  9_000_000,
+];
+
+const counter = (unit: string, help: string, level: MetricLevel = "basic"): MetricDefinition => ({
+  type: "counter",
+  unit,
+  help,
+  level,
+});
+const gauge = (unit: string, help: string, level: MetricLevel = "basic"): MetricDefinition => ({
+  type: "gauge",
+  unit,
+  help,
+  level,
+});
+const histogram = (
+  unit: string,
+  help: string,
+  level: MetricLevel,
+  bounds: readonly number[],
+): MetricDefinition => ({ type: "histogram", unit, help, level, bounds });
+
+export const catalogue = {
+  otelcol_receiver_accepted_spans: counter(
+    "{spans}",
+    "Number of spans successfully pushed into the pipeline.",
+  ),
+  otelcol_receiver_accepted_metric_points: counter(
+    "{datapoints}",
+    "Number of metric points successfully pushed into the pipeline.",
+  ),
+  otelcol_receiver_accepted_log_records: counter(
+    "{records}",
+    "Number of log records successfully pushed into the pipeline.",
+  ),
+  otelcol_receiver_refused_spans: counter(
+    "{spans}",
+    "Number of spans that could not be pushed into the pipeline.",
+  ),
+  otelcol_receiver_refused_metric_points: counter(
+    "{datapoints}",
+    "Number of metric points that could not be pushed into the pipeline.",
+  ),
+  otelcol_receiver_refused_log_records: counter(
+    "{records}",
+    "Number of log records that could not be pushed into the pipeline.",
+  ),
+  otelcol_receiver_failed_spans: counter(
+    "{spans}",
+    "Number of spans that failed to be processed by the receiver due to internal errors.",
+  ),
+  otelcol_receiver_failed_metric_points: counter(
+    "{datapoints}",
+    "Number of metric points that failed to be processed by the receiver due to internal errors.",
+  ),
+  otelcol_receiver_failed_log_records: counter(
+    "{records}",
+    "Number of log records that failed to be processed by the receiver due to internal errors.",
+  ),
+  otelcol_processor_incoming_items: counter("{items}", "Number of items passed to the processor."),
+  otelcol_processor_outgoing_items: counter(
+    "{items}",
+    "Number of items emitted from the processor.",
+  ),
+  otelcol_processor_batch_batch_send_size: histogram(
+    "{units}",
+    "Number of units in the batch.",
+    "normal",
+    batchSizeBounds,
+  ),
+  otelcol_processor_batch_batch_send_size_bytes: histogram(
+    "By",
+    "Number of bytes in batch that was sent.",
+    "detailed",
+    byteBounds,
+  ),
+  otelcol_processor_batch_batch_size_trigger_send: counter(
+    "{times}",
+    "Number of times the batch was sent due to a size trigger.",
+    "normal",
+  ),
+  otelcol_processor_batch_timeout_trigger_send: counter(
+    "{times}",
+    "Number of times the batch was sent due to a timeout trigger.",
+    "normal",
+  ),
+  otelcol_processor_batch_metadata_cardinality: gauge(
+    "{combinations}",
+    "Number of distinct metadata value combinations being processed.",
+    "normal",
+  ),
+  otelcol_processor_memory_limiter_accepted_spans: counter(
+    "{spans}",
+    "Number of spans successfully pushed into the next component.",
+  ),
+  otelcol_processor_memory_limiter_accepted_metric_points: counter(
+    "{datapoints}",
+    "Number of metric points successfully pushed into the next component.",
+  ),
+  otelcol_processor_memory_limiter_accepted_log_records: counter(
+    "{records}",
+    "Number of log records successfully pushed into the next component.",
+  ),
+  otelcol_processor_memory_limiter_refused_spans: counter(
+    "{spans}",
+    "Number of spans that were rejected by the memory limiter.",
+  ),
+  otelcol_processor_memory_limiter_refused_metric_points: counter(
+    "{datapoints}",
+    "Number of metric points that were rejected by the memory limiter.",
+  ),
+  otelcol_processor_memory_limiter_refused_log_records: counter(
+    "{records}",
+    "Number of log records that were rejected by the memory limiter.",
+  ),
+  otelcol_exporter_sent_spans: counter(
+    "{spans}",
+    "Number of spans successfully sent to destination.",
+  ),
+  otelcol_exporter_sent_metric_points: counter(
+    "{datapoints}",
+    "Number of metric points successfully sent to destination.",
+  ),
+  otelcol_exporter_sent_log_records: counter(
+    "{records}",
+    "Number of log records successfully sent to destination.",
+  ),
+  otelcol_exporter_send_failed_spans: counter(
+    "{spans}",
+    "Number of spans in failed attempts to send to destination.",
+  ),
+  otelcol_exporter_send_failed_metric_points: counter(
+    "{datapoints}",
+    "Number of metric points in failed attempts to send to destination.",
+  ),
+  otelcol_exporter_send_failed_log_records: counter(
+    "{records}",
+    "Number of log records in failed attempts to send to destination.",
+  ),
+  otelcol_exporter_enqueue_failed_spans: counter(
+    "{spans}",
+    "Number of spans failed to be added to the sending queue.",
+  ),
+  otelcol_exporter_enqueue_failed_metric_points: counter(
+    "{datapoints}",
+    "Number of metric points failed to be added to the sending queue.",
+  ),
+  otelcol_exporter_enqueue_failed_log_records: counter(
+    "{records}",
+    "Number of log records failed to be added to the sending queue.",
+  ),
+  otelcol_exporter_queue_size: gauge("{batches}", "Current size of the retry queue (in batches)."),
+  otelcol_exporter_queue_capacity: gauge(
+    "{batches}",
+    "Fixed capacity of the retry queue (in batches).",
+  ),
+  otelcol_exporter_in_flight_requests: gauge(
+    "{requests}",
+    "Number of export requests on their way to the destination.",
+    "normal",
+  ),
+  otelcol_process_uptime: counter("s", "Uptime of the process."),
+  otelcol_process_cpu_seconds: counter("s", "Total CPU user and system time in seconds."),
+  otelcol_process_memory_rss: gauge("By", "Total physical memory (resident set size)."),
+  otelcol_process_runtime_heap_alloc_bytes: gauge(
+    "By",
+    "Bytes of allocated heap objects (V8 heapUsed).",
+  ),
+  otelcol_process_runtime_total_alloc_bytes: counter(
+    "By",
+    "Cumulative bytes allocated for heap objects.",
+  ),
+  otelcol_process_runtime_total_sys_memory_bytes: gauge(
+    "By",
+    "Total bytes of memory obtained from the OS.",
+  ),
+  rmt_dropped_items: counter("{items}", "Items that were accepted and then lost, by reason."),
+  rmt_memory_budget_used_bytes: gauge("By", "Bytes of buffers that live because of data."),
+  rmt_memory_budget_limit_bytes: gauge(
+    "By",
+    "Limit of the memory budget; at the limit new data is refused.",
+  ),
+  rmt_edge_items: counter(
+    "{items}",
+    "Items that crossed an edge of the pipeline graph.",
+    "detailed",
+  ),
+  rmt_edge_bytes: counter("By", "Bytes that crossed an edge of the pipeline graph.", "detailed"),
+  rmt_event_loop_delay_seconds: gauge(
+    "s",
+    "99th percentile of the main thread's delay since the last collection.",
+    "normal",
+  ),
+  rmt_prometheus_exporter_series: gauge("{series}", "Series held for the next scrape."),
+  rmt_prometheus_exporter_ignored_points: counter(
+    "{datapoints}",
+    "Points that the exporter could not express, by reason.",
+  ),
+} as const satisfies Record<string, MetricDefinition>;
+
+export type CatalogueName = keyof typeof catalogue;
