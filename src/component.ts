@@ -11,6 +11,7 @@ import type { Payload, Signal } from "./pdata/payload.ts";
 import type { Listener, Metadata, ServerSpec } from "./transport.ts";
 
 export type { Payload, Signal } from "./pdata/payload.ts";
+export type { Listener, Metadata, ServerSpec } from "./transport.ts";
 
 export type Kind = "receiver" | "processor" | "exporter" | "connector" | "extension";
 
@@ -71,6 +72,23 @@ export interface Component {
 /** Holds data or state. `ready` absent: the edges behind are asked. */
 export interface Stage<S extends Signal = Signal> extends Component, Consumer<S> {
   ready?(payload: Payload<S>, context: Context): TelemetryError | undefined;
+  /** What it holds at this moment. */
+  held?(): HeldCounts;
+  /**
+   * Gives up what it holds, oldest first, to a successor with another config; its budget share ends. Called
+   * by a reload before shutdown; absent: the stage flushes in shutdown instead.
+   */
+  surrender?(): readonly HeldPayload<S>[];
+}
+
+export interface HeldCounts {
+  readonly items: number;
+  readonly bytes: number;
+}
+
+export interface HeldPayload<S extends Signal = Signal> {
+  readonly payload: Payload<S>;
+  readonly context: Context;
 }
 
 /** What a backend said of a delivered payload. Anything it did not take is an error, thrown by push. */
@@ -147,11 +165,22 @@ export interface EdgeCounts {
   readonly dropped: ReadonlyMap<string, number>;
 }
 
+/** A component instance as zpages shows it. */
+export interface ComponentView {
+  readonly id: ComponentId;
+  /** Processors: one instance a pipeline. */
+  readonly pipeline?: string | undefined;
+  readonly status: ComponentStatus;
+  readonly held: HeldCounts;
+  /** Accepted by it and lost, by reason. */
+  readonly dropped: ReadonlyMap<string, number>;
+}
+
 export interface ServiceView {
   readonly startedMs: number;
   isReady(): boolean;
   edges(): readonly EdgeCounts[];
-  components(): readonly { id: ComponentId; status: ComponentStatus }[];
+  components(): readonly ComponentView[];
   extensions(): readonly string[];
   recentErrors(): readonly { atMs: number; component: string; message: string }[];
 }

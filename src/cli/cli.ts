@@ -1,0 +1,95 @@
+/** The command line: picks the verb, prints errors, gives the exit code. Each verb loads only what it needs. */
+import process from "node:process";
+import { TelemetryError } from "../errors.ts";
+import { type Options, parseOptions, UsageError } from "./options.ts";
+
+interface Verb {
+  readonly summary: string;
+  readonly run: (options: Options) => Promise<number>;
+}
+
+const verbs: Readonly<Record<string, Verb>> = {
+  run: {
+    summary: "run the service (default)",
+    run: async (o) => (await import("./run.ts")).run(o),
+  },
+  validate: {
+    summary: "check the configuration and exit",
+    run: async (o) => (await import("./validate.ts")).validate(o),
+  },
+  components: {
+    summary: "list the components of this version as YAML",
+    run: async () => (await import("./components.ts")).components(),
+  },
+  "print-config": {
+    summary: "print the resolved configuration, secrets redacted",
+    run: async (o) => (await import("./print-config.ts")).printConfigVerb(o),
+  },
+  schema: {
+    summary: "print the JSON Schema of pipelines.yaml for editors",
+    run: async () => (await import("./schema.ts")).schema(),
+  },
+  init: {
+    summary: "write a commented pipelines.yaml",
+    run: async (o) => (await import("./init.ts")).init(o),
+  },
+};
+/** The Collector's older name of the verb. */
+const verbAliases: Readonly<Record<string, string>> = { "print-initial-config": "print-config" };
+
+const helpText = () => `Usage: repomind-telemetry [verb] [flags]
+
+Telemetry pipelines as configured by pipelines.yaml; configurations of the OpenTelemetry Collector run unchanged.
+
+Verbs:
+${Object.entries(verbs)
+  .map(([name, { summary }]) => `  ${name.padEnd(14)}${summary}`)
+  .join("\n")}
+
+Flags:
+  --config URI            configuration: a path, file:PATH, env:VARIABLE or yaml:TEXT; repeatable, later ones
+                          are merged over earlier ones (default: pipelines.yaml)
+  --set KEY=VALUE         set one value, e.g. --set receivers.otlp.protocols.grpc.endpoint=localhost:0; repeatable
+  --feature-gates LIST    the Collector's feature gates: a, +a or -a, comma-separated
+  --memory-budget SIZE    bytes that data may occupy, e.g. 512MiB (default: a quarter of the memory, at most 2GiB)
+  --shutdown-timeout D    how long to deliver what is held when stopping (default: 25s)
+  --mode redacted|unredacted, --format yaml|json, --validate    for print-config
+  --force                 for init: overwrite an existing file
+  --version, -v           print the version
+  --help, -h              print this text
+
+Signals: SIGTERM and SIGINT stop (a second one at once), SIGHUP reloads the configuration.
+`;
+
+/** Runs the command line; resolves to the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    const [first] = args;
+    const named = first !== undefined && !first.startsWith("-");
+    const name = named ? (verbAliases[first] ?? first) : "run";
+    const verb = verbs[name];
+    if (verb === undefined)
+      throw new UsageError(
+        `unknown verb "${name}" (valid verbs: ${Object.keys(verbs).join(", ")})`,
+      );
+    const options = parseOptions(named ? args.slice(1) : args);
+    if (options.help) return print(helpText());
+    if (options.version)
+      return print(`repomind-telemetry version ${(await import("./version.ts")).version}\n`);
+    return await verb.run(options);
+  } catch (error) {
+    process.stderr.write(`Error: ${describe(error)}\n`);
+    return 1;
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+function describe(error: unknown): string {
+  if (error instanceof UsageError) return `${error.message}\nSee repomind-telemetry --help.`;
+  if (error instanceof TelemetryError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,55 @@
+/** From command-line flags to a checked configuration, or to one error that lists every mistake. */
+import process from "node:process";
+import { type LoadedConfig, loadConfig } from "../config/load.ts";
+import { formatProblems, type Problem } from "../config/problems.ts";
+import { type ResolvedConfig, resolveConfig } from "../config/service-config.ts";
+import type { MapNode } from "../config/tree.ts";
+import { TelemetryError } from "../errors.ts";
+import { registry } from "../registry.ts";
+import { applyFeatureGates } from "./feature-gates.ts";
+import type { Options } from "./options.ts";
+
+export interface Notice {
+  readonly level: "info" | "warn";
+  readonly message: string;
+}
+
+export interface CheckedConfig {
+  readonly config: ResolvedConfig;
+  readonly root: MapNode;
+  readonly notices: readonly Notice[];
+}
+
+/** Used when no --config is given. */
+const defaultConfig = "pipelines.yaml";
+
+/** Loads, merges, expands and checks; throws CONFIG_INVALID with all mistakes. */
+export async function loadOrExplain(options: Options): Promise<CheckedConfig> {
+  const gates = applyFeatureGates(options.featureGates);
+  const loaded = load(options, gates.mergeAppend);
+  if (loaded.errors.length > 0) throw invalid(loaded.errors);
+  const { config, problems } = await resolveConfig(loaded.root, registry);
+  if (config === undefined) throw invalid(problems);
+  const gateNotes = gates.notes.map((message) => ({ level: "info", message }) as const);
+  return {
+    config,
+    root: loaded.root,
+    notices: [...gateNotes, ...loaded.warnings, ...config.notices],
+  };
+}
+
+/** Loads, merges and expands only. */
+export function loadTree(options: Options): Promise<MapNode> {
+  const loaded = load(options, applyFeatureGates(options.featureGates).mergeAppend);
+  if (loaded.errors.length > 0) return Promise.reject(invalid(loaded.errors));
+  return Promise.resolve(loaded.root);
+}
+
+function load(options: Options, mergeAppend: boolean): LoadedConfig {
+  const configs = options.configs.length > 0 ? options.configs : [defaultConfig];
+  return loadConfig({ configs, sets: options.sets, env: process.env, mergeAppend });
+}
+
+function invalid(problems: readonly Problem[]): TelemetryError {
+  return new TelemetryError("CONFIG_INVALID", formatProblems(problems));
+}
