@@ -47,7 +47,13 @@ export function loadTree(options: Options): Promise<MapNode> {
 
 function load(options: Options, mergeAppend: boolean): LoadedConfig {
   const configs = options.configs.length > 0 ? options.configs : [defaultConfig];
-  return loadConfig({ configs, sets: options.sets, env: process.env, mergeAppend });
+  return loadConfig({
+    configs,
+    sets: options.sets,
+    env: process.env,
+    readFile: readConfigFile,
+    mergeAppend,
+  });
 }
 
 function invalid(problems: readonly Problem[]): TelemetryError {

@@ -52,9 +52,9 @@ export class Graph {
   async apply(plan: Plan): Promise<void> {
     const extensions = this.#planExtensions(plan.extensions);
     const nodes = this.#planNodes(plan.nodes, extensions);
-    const paused = this.#pauseBefore(nodes.gone);
+    const paused: Junction[] = [];
     try {
-      await this.#stopNodes(nodes.gone, plan);
+      await this.#stopNodes(nodes.gone, plan, paused);
       await this.#stopExtensions(extensions.gone);
       this.#extensions = new Map(extensions.all);
       for (const extension of extensions.added) await startInstance(extension);
@@ -124,11 +124,8 @@ export class Graph {
     const added: Instance[] = [];
     for (const node of wanted) {
       const running = this.#nodes.get(node.key);
-      const usable =
-        running?.fingerprint === node.fingerprint &&
-        ![...running.uses].some((extension) => changedExtensions.has(extension));
-      if (usable) {
-        all.set(node.key, running!);
+      if (running !== undefined && isUnchanged(running, node, changedExtensions)) {
+        all.set(node.key, running);
         continue;
       }
       const instance = createInstance(node, this.#deps, lookup);
@@ -139,31 +136,30 @@ export class Graph {
     return { added, gone, all };
   }
 
-  /** Nothing new may reach an instance that is about to stop; callers wait instead. */
-  #pauseBefore(gone: readonly Instance[]): Junction[] {
-    const targets = new Set<Target>(gone.flatMap((instance) => [...instance.targets.values()]));
-    const paused: Junction[] = [];
-    for (const instance of this.nodes) {
-      for (const junction of instance.junctions.values()) {
-        if (!junction.branches.some((branch) => targets.has(branch.target))) continue;
-        // What is itself stopping must be able to hand over its rest; its successor has junctions of its own.
-        if (gone.includes(instance)) continue;
-        junction.pause();
-        paused.push(junction);
-      }
-    }
-    return paused;
-  }
-
-  async #stopNodes(gone: readonly Instance[], plan: Plan): Promise<void> {
+  /**
+   * Senders first, so that what a stage flushes still finds those behind it running: an instance's in-edges
+   * are paused only when its own turn comes.
+   */
+  async #stopNodes(gone: readonly Instance[], plan: Plan, paused: Junction[]): Promise<void> {
     const keys = new Set(plan.nodes.map((node) => node.key));
     const abort = AbortSignal.timeout(this.#deps.drainTimeoutMs);
     for (const instance of gone) {
+      paused.push(...this.#pauseBefore(instance));
       const replaced = keys.has(instance.key);
       if (replaced) this.#surrender(instance);
       if (!replaced && instance.id.kind === "exporter") this.#drain(instance, abort);
       else await this.#shutdownOne(instance, abort);
     }
+  }
+
+  /** Nothing new may reach an instance that is about to stop; callers wait instead. */
+  #pauseBefore(stopping: Instance): Junction[] {
+    const targets = new Set<Target>(stopping.targets.values());
+    const paused = this.nodes
+      .flatMap((instance) => [...instance.junctions.values()])
+      .filter((junction) => junction.branches.some((branch) => targets.has(branch.target)));
+    for (const junction of paused) junction.pause();
+    return paused;
   }
 
   /** A removed exporter delivers the rest of its queue while the new graph already runs. */
@@ -273,6 +269,15 @@ export class Graph {
     if (target === undefined) throw new Error(`BUG: ${key} takes no ${signal}`);
     return target;
   }
+}
+
+function isUnchanged(
+  running: Instance,
+  node: PlanNode,
+  changedExtensions: ReadonlySet<string>,
+): boolean {
+  if (running.fingerprint !== node.fingerprint) return false;
+  return ![...running.uses].some((extension) => changedExtensions.has(extension));
 }
 
 async function startInstance(instance: Instance): Promise<void> {
