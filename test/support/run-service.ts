@@ -84,8 +84,12 @@ export class ServiceProcess {
   address(owner: string, protocol: "grpc" | "http"): string {
     const line = this.#stderr
       .split("\n")
-      .find((candidate) => candidate.trim().startsWith(`${owner} `) && candidate.includes(` ${protocol} `));
-    if (line === undefined) throw new Error(`nothing listens for ${owner} (${protocol}):\n${this.#stderr}`);
+      .find(
+        (candidate) =>
+          candidate.trim().startsWith(`${owner} `) && candidate.includes(` ${protocol} `),
+      );
+    if (line === undefined)
+      throw new Error(`nothing listens for ${owner} (${protocol}):\n${this.#stderr}`);
     const addresses = line.slice(line.indexOf(` ${protocol} `) + protocol.length + 2);
     return addresses.trim().split(", ")[0]!;
   }

@@ -1,0 +1,224 @@
+/** A real Prometheus scrapes the service; promtool checks what it serves. Needs Debian's `prometheus`. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { ServiceProcess } from "../support/run-service.ts";
+
+const isMissing = spawnSync("prometheus", ["--version"]).error !== undefined;
+if (isMissing) {
+  if (process.env["CI"] !== undefined) throw new Error("CI needs Debian's prometheus package");
+  process.stderr.write(
+    "SKIPPED: test/foreign/prometheus.test.ts needs the programs prometheus and promtool\n",
+  );
+}
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+};
+
+const nowNano = `${Date.now()}000000`;
+const attribute = (key: string, value: string) => ({ key, value: { stringValue: value } });
+const request = {
+  resourceMetrics: [
+    {
+      resource: {
+        attributes: [
+          attribute("service.name", "shop"),
+          attribute("service.instance.id", "i-1"),
+          attribute("cloud", "x"),
+        ],
+      },
+      scopeMetrics: [
+        {
+          scope: { name: "test", version: "1" },
+          metrics: [
+            {
+              name: "orders",
+              description: "Orders taken.",
+              unit: "1",
+              sum: {
+                aggregationTemporality: 2,
+                isMonotonic: true,
+                dataPoints: [
+                  {
+                    asInt: "7",
+                    timeUnixNano: nowNano,
+                    attributes: [attribute("region", "eu")],
+                    exemplars: [
+                      {
+                        asInt: "1",
+                        timeUnixNano: nowNano,
+                        traceId: "0af7651916cd43dd8448eb211c80319c",
+                        spanId: "b7ad6b7169203331",
+                      },
+                    ],
+                  },
+                ],
+              },
+            },
+            {
+              name: "latency",
+              unit: "s",
+              histogram: {
+                aggregationTemporality: 2,
+                dataPoints: [
+                  {
+                    timeUnixNano: nowNano,
+                    count: "3",
+                    sum: 0.6,
+                    bucketCounts: ["1", "1", "1"],
+                    explicitBounds: [0.1, 0.2],
+                  },
+                ],
+              },
+            },
+            {
+              name: "temperature",
+              unit: "Cel",
+              gauge: { dataPoints: [{ asDouble: 21.5, timeUnixNano: nowNano }] },
+            },
+          ],
+        },
+      ],
+    },
+  ],
+};
+
+(isMissing ? describe.skip : describe)("a real Prometheus", () => {
+  let service: ServiceProcess;
+  let prometheus: ChildProcess;
+  let prometheusLog = "";
+  let base: string;
+
+  beforeAll(async () => {
+    service = await ServiceProcess.start(`
+receivers: { otlp: { protocols: { http: { endpoint: "127.0.0.1:0" } } } }
+exporters: { prometheus: { endpoint: "127.0.0.1:0", enable_open_metrics: true } }
+service:
+  telemetry: { metrics: { readers: [{ pull: { exporter: { prometheus: { host: 127.0.0.1, port: ${await freePort()} } } } }] } }
+  pipelines: { metrics: { receivers: [otlp], exporters: [prometheus] } }
+`);
+    const sent = await fetch(`http://${service.address("receiver otlp", "http")}/v1/metrics`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(request),
+    });
+    expect(sent.status).toBe(200);
+    const directory = mkdtempSync(join(tmpdir(), "rmt-prom-"));
+    const config = join(directory, "prometheus.yml");
+    const targets = [
+      service.address("exporter prometheus", "http"),
+      service.address("extension service::telemetry", "http"),
+    ];
+    writeFileSync(
+      config,
+      JSON.stringify({
+        global: { scrape_interval: "1s" },
+        scrape_configs: targets.map((target, i) => ({
+          job_name: i === 0 ? "pipeline" : "self",
+          honor_labels: true,
+          static_configs: [{ targets: [target] }],
+        })),
+      }),
+    );
+    const port = await freePort();
+    base = `http://127.0.0.1:${port}`;
+    prometheus = spawn(
+      "prometheus",
+      [
+        `--config.file=${config}`,
+        `--storage.tsdb.path=${directory}/data`,
+        `--web.listen-address=127.0.0.1:${port}`,
+        "--enable-feature=exemplar-storage",
+        "--log.level=warn",
+      ],
+      { stdio: ["ignore", "ignore", "pipe"] },
+    );
+    prometheus.stderr!.on("data", (chunk: Buffer) => (prometheusLog += chunk.toString()));
+  });
+
+  afterAll(async () => {
+    prometheus?.kill("SIGTERM");
+    await once(prometheus, "exit");
+    await service.stop();
+  });
+
+  /** The result of an instant query, once it is not empty. */
+  async function query(
+    expression: string,
+  ): Promise<{ metric: Record<string, string>; value: [number, string] }[]> {
+    for (;;) {
+      const result = await get(`/api/v1/query?query=${encodeURIComponent(expression)}`);
+      if (result.data?.result?.length > 0) return result.data.result;
+    }
+  }
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- a foreign API's JSON
+  async function get(path: string): Promise<any> {
+    try {
+      return await (await fetch(base + path)).json();
+    } catch {
+      // Not listening yet.
+      await new Promise((resolve) => setImmediate(resolve));
+      return {};
+    }
+  }
+
+  test("finds both endpoints up", async () => {
+    expect((await query('up{job="self"} == 1')).length).toBe(1);
+    expect((await query('up{job="pipeline"} == 1')).length).toBe(1);
+  });
+
+  test("has every series with its value and labels", async () => {
+    const [orders] = await query("orders_total");
+    expect(orders!.value[1]).toBe("7");
+    expect(orders!.metric).toMatchObject({
+      region: "eu",
+      job: "shop",
+      instance: "i-1",
+      otel_scope_name: "test",
+    });
+    expect(
+      (await query("latency_seconds_bucket")).map(({ metric, value }) => [metric["le"], value[1]]),
+    ).toEqual([
+      ["+Inf", "3"],
+      ["0.1", "1"],
+      ["0.2", "2"],
+    ]);
+    expect((await query("temperature_celsius"))[0]!.value[1]).toBe("21.5");
+    expect((await query("target_info"))[0]!.metric).toMatchObject({ cloud: "x", job: "shop" });
+  });
+
+  test("knows types, help and exemplars", async () => {
+    await query("orders_total");
+    const { data } = await get("/api/v1/metadata");
+    const metadata = data.orders ?? data.orders_total;
+    expect(metadata[0]).toMatchObject({ type: "counter", help: "Orders taken." });
+    const exemplars = await get(
+      `/api/v1/query_exemplars?query=orders_total&start=${Date.now() / 1000 - 600}&end=${Date.now() / 1000 + 60}`,
+    );
+    expect(exemplars.data[0].exemplars[0].labels).toMatchObject({
+      trace_id: "0af7651916cd43dd8448eb211c80319c",
+    });
+  });
+
+  test("had nothing to complain about", () => {
+    expect(prometheusLog).toBe("");
+  });
+
+  test("promtool accepts the pipeline's page and the service's own", async () => {
+    for (const owner of ["exporter prometheus", "extension service::telemetry"]) {
+      const page = await (await fetch(`http://${service.address(owner, "http")}/metrics`)).text();
+      execFileSync("promtool", ["check", "metrics"], { input: page });
+    }
+  });
+});
