@@ -1,0 +1,313 @@
+/**
+ * OTLP/JSON to protobuf bytes, straight from token to wire, without objects in between. The decoder is a machine
+ * with an explicit stack, so that a large body can be decoded in slices between which the event loop runs.
+ *
+ * Accepted as the Collector does: lowerCamelCase and snake_case names, enum values by number or name, 64-bit
+ * integers as text or as numbers, null for an absent value; unknown keys are skipped. A key that stands twice: the
+ * last scalar counts, messages merge, lists join.
+ */
+import { type MessageName, requestMessages } from "../otlp-schema.ts";
+import type { Signal } from "../payload.ts";
+import { varintLength, Writer, wireLength } from "../wire.ts";
+import {
+  hashPrime,
+  hashStart,
+  type JsonField,
+  type JsonMessage,
+  jsonMessage,
+  type NamedField,
+} from "./messages.ts";
+import { JsonReader } from "./reader.ts";
+import { ScalarDecoder } from "./scalars.ts";
+import { loopSlicer, type Slicer, sliceMs } from "./slices.ts";
+
+/** Nesting of attribute values at which the Collector refuses; see `verify`. */
+const maxAttributeDepth = 100;
+/** Nesting of a value under an unknown key; it is only skipped, so the bound serves the stack alone. */
+const maxSkipDepth = 1000;
+/** Work between two looks at the clock, in bytes read and moved. */
+const stepBytes = 16 * 1024;
+
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+const comma = 0x2c;
+const colon = 0x3a;
+const quote = 0x22;
+const letterN = 0x6e;
+
+/** Width guesses for the length of messages that are short in practice; the rest: two bytes. */
+const oneByteLengths: ReadonlySet<MessageName> = new Set([
+  "KeyValue",
+  "AnyValue",
+  "InstrumentationScope",
+  "Status",
+  "EntityRef",
+  "ValueAtQuantile",
+  "NumberDataPoint",
+  "SpanLink",
+]);
+
+/** A container that is open: the object of a message, or the array of a list field. */
+interface Frame {
+  message: JsonMessage;
+  /** The list whose elements are read; undefined: the members of `message` are. */
+  list: JsonField | undefined;
+  /** Of `Writer.begin`; -1: nothing to end. */
+  handle: number;
+  /** Bit per field of `message` that was written. */
+  seen: number;
+  /** Nesting within an attribute value; -1 outside. */
+  attributeDepth: number;
+}
+
+class JsonDecoder {
+  readonly #reader: JsonReader;
+  readonly #writer: Writer;
+  readonly #scalars: ScalarDecoder;
+  /** Frames are reused; the first `#depth` are open. */
+  readonly #frames: Frame[] = [];
+  #depth = 0;
+  /** Nothing was read in the innermost container yet. */
+  #isFresh = true;
+  /** Closing brackets of the unknown value being skipped. */
+  readonly #skipped: number[] = [];
+  #movedBytes = 0;
+  #isDone = false;
+
+  constructor(message: JsonMessage, body: Uint8Array) {
+    this.#reader = new JsonReader(body);
+    this.#writer = new Writer(Math.max(64, body.length >>> 1));
+    this.#scalars = new ScalarDecoder(this.#reader, this.#writer);
+    const c = this.#reader.peek();
+    if (c === letterN) {
+      this.#reader.readLiteral(c);
+      this.#isDone = true;
+    } else {
+      this.#reader.expect(openBrace);
+      this.#push(message, undefined, -1, -1);
+    }
+  }
+
+  /** Decodes about stepBytes more; true when all is read. */
+  step(): boolean {
+    const until = this.#reader.position + this.#movedBytes + stepBytes;
+    while (!this.#isDone) {
+      if (this.#reader.position + this.#movedBytes >= until) return false;
+      if (this.#skipped.length > 0) this.#skipNext();
+      else {
+        const frame = this.#frames[this.#depth - 1]!;
+        if (frame.list === undefined) this.#nextMember(frame);
+        else this.#nextElement(frame, frame.list);
+      }
+    }
+    if (this.#reader.peek() !== -1) this.#reader.unexpected("the end");
+    return true;
+  }
+
+  take(): Uint8Array {
+    return this.#writer.take();
+  }
+
+  #nextMember(frame: Frame): void {
+    const reader = this.#reader;
+    let c = reader.peek();
+    if (c === closeBrace) return this.#close(frame);
+    if (!this.#isFresh) c = this.#afterComma(c, "',' or '}'");
+    if (c !== quote) reader.unexpected("a key");
+    const field = this.#readKey(frame.message);
+    reader.expect(colon);
+    this.#isFresh = false;
+    c = reader.peek();
+    if (field === undefined) this.#skipValue(c);
+    else if (c === letterN) reader.readLiteral(c);
+    else if (field.repeated) this.#openList(frame, field);
+    else if (field.message !== undefined) this.#openMessage(frame, field, field.message);
+    else this.#scalar(frame, field, c);
+  }
+
+  /** The field that the key names; undefined: an unknown one. */
+  #readKey(message: JsonMessage): JsonField | undefined {
+    const reader = this.#reader;
+    reader.readString();
+    if (reader.hasEscapes) return fieldByText(message, reader.text());
+    const { body, start, end } = reader;
+    let hash = hashStart;
+    for (let p = start; p < end; p++) hash = Math.imul(hash ^ body[p]!, hashPrime);
+    const candidates = message.byHash.get(hash);
+    if (candidates === undefined) return undefined;
+    for (let i = 0; i < candidates.length; i++) {
+      const candidate = candidates[i]!;
+      if (isSpelled(candidate, body, start, end)) return candidate.field;
+    }
+    return undefined;
+  }
+
+  #nextElement(frame: Frame, list: JsonField): void {
+    const reader = this.#reader;
+    let c = reader.peek();
+    if (c === closeBracket) return this.#close(frame);
+    if (!this.#isFresh) c = this.#afterComma(c, "',' or ']'");
+    this.#isFresh = false;
+    if (list.message === undefined) {
+      this.#scalars.write(list, c, !list.packed);
+    } else if (c === letterN) {
+      // The Collector reads a null element as an empty message; within an array value it is the empty value.
+      reader.readLiteral(c);
+      this.#writer.tag(list.number, wireLength);
+      this.#writer.varint(0);
+    } else this.#openMessage(frame, list, list.message);
+  }
+
+  #afterComma(c: number, wanted: string): number {
+    if (c !== comma) this.#reader.unexpected(wanted);
+    this.#reader.position++;
+    return this.#reader.peek();
+  }
+
+  #scalar(frame: Frame, field: JsonField, c: number): void {
+    const before = this.#writer.position;
+    const isSet = this.#scalars.write(field, c, true);
+    const bit = 1 << field.index;
+    // A zero without presence is not written, unless it takes back an earlier value.
+    if (isSet || field.presence || (frame.seen & bit) !== 0) frame.seen |= bit;
+    else this.#writer.position = before;
+  }
+
+  #openMessage(frame: Frame, field: JsonField, message: JsonMessage): void {
+    const reader = this.#reader;
+    reader.expect(openBrace);
+    const depth = message.isAttribute ? frame.attributeDepth + 1 : -1;
+    if (depth >= maxAttributeDepth) {
+      reader.fail(`attribute values are nested ${maxAttributeDepth} deep`, reader.position - 1);
+    }
+    const handle = this.#writer.begin(field.number, this.#lengthBytes(message));
+    this.#push(message, undefined, handle, depth);
+    this.#isFresh = true;
+  }
+
+  #openList(frame: Frame, list: JsonField): void {
+    this.#reader.expect(openBracket);
+    const handle = list.packed ? this.#writer.begin(list.number, 1) : -1;
+    this.#push(frame.message, list, handle, frame.attributeDepth);
+    this.#isFresh = true;
+  }
+
+  /** The outer two messages span most of the body, and moving them would cost the most. */
+  #lengthBytes(message: JsonMessage): number {
+    if (this.#depth <= 4) {
+      return varintLength((this.#reader.body.length - this.#reader.position) >>> 1);
+    }
+    return oneByteLengths.has(message.name) ? 1 : 2;
+  }
+
+  #push(
+    message: JsonMessage,
+    list: JsonField | undefined,
+    handle: number,
+    attributeDepth: number,
+  ): void {
+    const frame = this.#frames[this.#depth++];
+    if (frame === undefined) {
+      this.#frames.push({ message, list, handle, seen: 0, attributeDepth });
+      return;
+    }
+    frame.message = message;
+    frame.list = list;
+    frame.handle = handle;
+    frame.seen = 0;
+    frame.attributeDepth = attributeDepth;
+  }
+
+  #close(frame: Frame): void {
+    this.#reader.position++;
+    this.#isFresh = false;
+    this.#depth--;
+    if (this.#depth === 0) this.#isDone = true;
+    if (frame.handle < 0) return;
+    const writer = this.#writer;
+    const before = writer.position;
+    writer.end(frame.handle);
+    // A wrong guess moved the message; on deep nesting that is the larger part of the work.
+    if (writer.position !== before) this.#movedBytes += before - Math.floor(frame.handle / 8);
+  }
+
+  /** Takes a value under an unknown key, or opens it when it is a container. */
+  #skipValue(c: number): void {
+    const reader = this.#reader;
+    if (c === quote) reader.readString();
+    else if (c === openBrace || c === openBracket) {
+      if (this.#skipped.length === maxSkipDepth) {
+        reader.fail(`values are nested ${maxSkipDepth} deep`);
+      }
+      reader.position++;
+      this.#skipped.push(c === openBrace ? closeBrace : closeBracket);
+      this.#isFresh = true;
+      return;
+    } else if (c === 0x2d || (c >= 0x30 && c <= 0x39)) reader.readNumber();
+    else reader.readLiteral(c);
+    this.#isFresh = false;
+  }
+
+  #skipNext(): void {
+    const reader = this.#reader;
+    const closer = this.#skipped[this.#skipped.length - 1]!;
+    let c = reader.peek();
+    if (c === closer) {
+      reader.position++;
+      this.#skipped.pop();
+      this.#isFresh = false;
+      return;
+    }
+    if (!this.#isFresh) c = this.#afterComma(c, `',' or '${String.fromCharCode(closer)}'`);
+    if (closer === closeBrace) {
+      if (c !== quote) reader.unexpected("a key");
+      reader.readString();
+      reader.expect(colon);
+      c = reader.peek();
+    }
+    this.#skipValue(c);
+  }
+}
+
+function isSpelled(named: NamedField, body: Uint8Array, start: number, end: number): boolean {
+  const { spelling } = named;
+  if (spelling.length !== end - start) return false;
+  for (let i = 0; i < spelling.length; i++) if (spelling[i] !== body[start + i]) return false;
+  return true;
+}
+
+/** For keys with escapes, which no encoder writes. */
+function fieldByText(message: JsonMessage, key: string): JsonField | undefined {
+  return message.fields.find(
+    ({ name }) => name === key || name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`) === key,
+  );
+}
+
+/**
+ * An OTLP/JSON request as protobuf bytes that `verify` accepts, in a buffer of their own. Rejects with
+ * TelemetryError MALFORMED_DATA, naming the byte offset. Pauses between slices of about 5 ms; a single string or
+ * run of white space is not cut (about 1 ms a megabyte).
+ */
+export async function decodeJson(
+  signal: Signal,
+  body: Uint8Array,
+  slicer: Slicer = loopSlicer,
+): Promise<Uint8Array> {
+  const decoder = new JsonDecoder(jsonMessage(requestMessages[signal]), body);
+  let sliceEndMs = slicer.now() + sliceMs;
+  while (!decoder.step()) {
+    if (slicer.now() < sliceEndMs) continue;
+    await slicer.pause();
+    sliceEndMs = slicer.now() + sliceMs;
+  }
+  return decoder.take();
+}
+
+/** Any OTLP message from its JSON form, in one go: for small inputs. Throws as `decodeJson` rejects. */
+export function messageFromJson(name: MessageName, body: Uint8Array): Uint8Array {
+  const decoder = new JsonDecoder(jsonMessage(name), body);
+  while (!decoder.step());
+  return decoder.take();
+}
