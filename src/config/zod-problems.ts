@@ -1,0 +1,158 @@
+/** What zod finds wrong, in the Collector's words. */
+import type { z } from "./fields.ts";
+import type { Problem } from "./problems.ts";
+import { type Field, fieldOf } from "./shape.ts";
+import { hintFor } from "./suggest.ts";
+import { type ConfigNode, positionOf } from "./tree.ts";
+
+type ZodIssue = z.core.$ZodIssue;
+type Path = readonly (string | number)[];
+
+/** What is known of the section that is parsed. */
+interface Section {
+  readonly base: readonly string[];
+  readonly root: ConfigNode;
+  /** Paths already complained about. */
+  readonly removed: Path[];
+}
+
+const reported = { reportInput: true } as const;
+
+/** Passes of zod: each takes out what is wrong, so that the checks behind it run too. */
+const maxPasses = 4;
+
+/** Parses the input; all issues, also those that zod would report only once the first ones are mended. */
+export function zodProblems(
+  schema: z.ZodType,
+  input: unknown,
+  section: Section,
+): { value?: unknown; issues: Problem[] } {
+  const issues: Problem[] = [];
+  const known = new Set<string>();
+  const first = schema.safeParse(input, reported);
+  if (first.success) return { value: first.data, issues };
+  let current = input;
+  let found: readonly ZodIssue[] = first.error.issues;
+  for (let pass = 0; pass < maxPasses && found.length > 0; pass++) {
+    const removed: Path[] = [];
+    for (const issue of found) {
+      const path = issue.path as Path;
+      const key = `${path.join("\n")}\n${issue.code}\n${issue.message}`;
+      if (known.has(key) || section.removed.some((gone) => related(gone, path))) continue;
+      known.add(key);
+      issues.push(problemOf(schema, issue, section));
+      if (path.length > 0) removed.push(path);
+    }
+    if (removed.length === 0) break;
+    section.removed.push(...removed);
+    current = without(current, removed);
+    found = schema.safeParse(current, reported).error?.issues ?? [];
+  }
+  return { issues };
+}
+
+/** Whether one path leads through the other. */
+const related = (a: Path, b: Path) =>
+  a.slice(0, b.length).every((step, index) => String(step) === String(b[index]));
+
+function without(value: unknown, paths: readonly Path[]): unknown {
+  let result = value;
+  for (const path of paths) result = withoutPath(result, path);
+  return result;
+}
+
+/** A copy without what stands at a path; list members stay where they are, as undefined. */
+function withoutPath(value: unknown, [step, ...rest]: Path): unknown {
+  if (step === undefined || typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) {
+    return value.map((item, index) =>
+      index === Number(step) ? (rest.length === 0 ? undefined : withoutPath(item, rest)) : item,
+    );
+  }
+  const copy: Record<string, unknown> = { ...value };
+  if (rest.length === 0) delete copy[String(step)];
+  else if (Object.hasOwn(copy, String(step)))
+    copy[String(step)] = withoutPath(copy[String(step)], rest);
+  return copy;
+}
+
+function problemOf(schema: z.ZodType, issue: ZodIssue, section: Section): Problem {
+  const path = issue.path as Path;
+  const { field, secret } = fieldAt(schema, path);
+  const { text, hint } = describe(issue, field, secret);
+  const full = [...section.base, ...path.map(String)];
+  const isDecode = issue.code === "invalid_value" || field?.meta.duration === true;
+  const message = isDecode ? `'${path.join(".")}' ${text}` : `${full.join("::")}: ${text}`;
+  return {
+    stage: isDecode ? "decode" : "validate",
+    message,
+    path: full,
+    at: positionOf(section.root, path),
+    hint,
+  };
+}
+
+/** The field a path leads to, and whether a secret is on the way. */
+function fieldAt(schema: z.ZodType, path: Path): { field: Field | undefined; secret: boolean } {
+  let field: Field | undefined = fieldOf(schema);
+  let secret = field.meta.secret === true;
+  for (const step of path) {
+    const { def }: Field = field;
+    const next: z.core.$ZodType | undefined =
+      def.shape?.[String(step)] ?? def.valueType ?? def.element ?? def.items?.[Number(step)];
+    if (next === undefined) return { field: undefined, secret };
+    field = fieldOf(next);
+    secret ||= field.meta.secret === true;
+  }
+  return { field, secret };
+}
+
+/** Says what is wrong in plain words; values only where they are no secret. */
+function describe(
+  issue: ZodIssue,
+  field: Field | undefined,
+  secret: boolean,
+): { text: string; hint?: string } {
+  if (secret) return { text: issue.code === "invalid_type" ? "must be specified" : "is not valid" };
+  switch (issue.code) {
+    case "invalid_type":
+      return { text: issue.input === undefined ? "must be specified" : issue.message };
+    case "invalid_value": {
+      const values = issue.values.map(String);
+      const got = typeof issue.input === "string" ? issue.input : undefined;
+      return {
+        text: `unsupported value${got === undefined ? "" : ` ${JSON.stringify(got)}`} (valid values: [${values.join(" ")}])`,
+        ...(got === undefined ? {} : { hint: hintFor(got, values, "values") }),
+      };
+    }
+    case "too_small":
+    case "too_big":
+      return { text: bound(issue) };
+    case "invalid_union":
+      return { text: unionText(issue, field) };
+    default:
+      return { text: issue.message };
+  }
+}
+
+function bound(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {
+  const small = issue.code === "too_small";
+  const limit = small ? issue.minimum : issue.maximum;
+  if (issue.origin === "string" || issue.origin === "array") {
+    if (small && Number(limit) === 1) return "must not be empty";
+    const what = issue.origin === "string" ? "characters" : "members";
+    return `must have at ${small ? "least" : "most"} ${limit} ${what}`;
+  }
+  if (small && issue.inclusive === false && Number(limit) === 0) return "must be positive";
+  if (small && issue.inclusive !== false && Number(limit) === 0) return "must be non-negative";
+  const strict = issue.inclusive === false;
+  if (strict) return `must be ${small ? "greater" : "less"} than ${limit}`;
+  return `must be at ${small ? "least" : "most"} ${limit}`;
+}
+
+function unionText(issue: z.core.$ZodIssueInvalidUnion, field: Field | undefined): string {
+  const deepest = issue.errors.flat().toSorted((a, b) => b.path.length - a.path.length)[0];
+  if (deepest === undefined || field?.def.discriminator !== undefined) return issue.message;
+  const where = deepest.path.length === 0 ? "" : `${deepest.path.join("::")}: `;
+  return `${where}${deepest.message}`;
+}
