@@ -17,7 +17,8 @@ export interface RecentError {
   readonly message: string;
 }
 
-export interface ServiceLogger extends Logger {
+export interface LogWriter {
+  readonly logger: Logger;
   /** The last error lines, oldest first, sampled away or not; at most 50. */
   recentErrors(): readonly RecentError[];
   /** Writes out what is buffered for files. */
@@ -40,10 +41,14 @@ const rank: Readonly<Record<LogLevelName, number>> = {
  * Makes the log. Throws CONFIG_INVALID when an output file cannot be opened.
  * Of the levels the service uses debug to error; a threshold above silences the log.
  */
-export function createLogger(config: LogsConfig, streams: LogStreams, clock: Clock): ServiceLogger {
+export function createLogger(
+  config: LogsConfig,
+  clock: Clock,
+  streams: LogStreams = process,
+): LogWriter {
   const core = new LogCore(config, streams, clock);
   return {
-    ...loggerOver(core, {}),
+    logger: loggerOver(core, {}),
     recentErrors: () => core.recentErrors(),
     close: () => core.close(),
   };

@@ -9,17 +9,17 @@ const script = `
   import { systemClock } from "./src/clock.ts";
   import { silentLogger } from "./src/log.ts";
   import { MeterRegistry } from "./src/self-telemetry/meter.ts";
-  import { createSelfTelemetry } from "./src/self-telemetry/self-telemetry.ts";
+  import { SelfMetrics } from "./src/self-telemetry/self-metrics.ts";
   const { cache } = createRequire(import.meta.url);
   const state = () => ({
     rssMb: Math.round(process.memoryUsage.rss() / 2 ** 20),
     sdk: Object.keys(cache).some((path) => path.includes("grpc-js")),
   });
   let route;
-  const telemetry = createSelfTelemetry({
-    metrics: { level: "normal" }, resource: {}, identity: { name: "a", version: "1" },
-    registry: new MeterRegistry(), clock: systemClock, log: silentLogger,
-    listen: async (spec) => { route = spec.routes.get("/metrics"); return { addresses: [], close: async () => {} }; },
+  const telemetry = new SelfMetrics({
+    config: { metrics: { level: "normal" }, resource: {} }, version: "1",
+    meters: new MeterRegistry(), clock: systemClock, log: silentLogger,
+    listen: async (_owner, spec) => { route = spec.routes.get("/metrics"); return { addresses: [], close: async () => {} }; },
   });
   await telemetry.start();
   const before = state();

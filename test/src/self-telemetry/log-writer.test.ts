@@ -25,7 +25,8 @@ function open(config: Partial<LogsConfig> = {}) {
     stderr: { write: (text: string) => void (written.stderr += text) },
   };
   const clock = new FakeClock(atMs);
-  return { log: createLogger({ ...defaults, ...config }, streams, clock), written, clock };
+  const writer = createLogger({ ...defaults, ...config }, clock, streams);
+  return { log: writer.logger, writer, written, clock };
 }
 
 const lines = (text: string) => text.split("\n").length - 1;
@@ -146,9 +147,9 @@ describe("outputs", () => {
     const path = join(directory, "a.log");
     const paths = ["stdout", path, pathToFileURL(join(directory, "b.log")).href];
     for (const text of ["one", "two"]) {
-      const { log, written } = open({ output_paths: paths });
+      const { log, writer, written } = open({ output_paths: paths });
       log.info(text);
-      await log.close();
+      await writer.close();
       expect(written.stdout).toContain(text);
       expect(written.stderr).toBe("");
     }
@@ -164,16 +165,16 @@ describe("outputs", () => {
   });
 
   test("a write error is told on the error outputs", async () => {
-    const { log, written } = open({ output_paths: ["/dev/full"] });
+    const { log, writer, written } = open({ output_paths: ["/dev/full"] });
     log.info("x");
-    await log.close();
+    await writer.close();
     expect(written.stderr).toMatch(/^2026-11-24T13:59:18.123Z write error: ENOSPC/u);
   });
 });
 
 describe("recent errors", () => {
   test("keep the last 50 error lines with their component, also those that were sampled away", async () => {
-    const { log, clock } = open({ level: "fatal" });
+    const { log, writer, clock } = open({ level: "fatal" });
     log.warn("not an error");
     log.error("first");
     for (let i = 1; i <= 50; i++) {
@@ -182,7 +183,7 @@ describe("recent errors", () => {
         .with({ "otelcol.component.id": "otlp_grpc/eu" })
         .error("push failed", { error: `no ${i}` });
     }
-    const recent = log.recentErrors();
+    const recent = writer.recentErrors();
     expect(recent).toHaveLength(50);
     expect(recent[0]).toEqual({
       atMs: atMs + 1,
@@ -193,8 +194,8 @@ describe("recent errors", () => {
   });
 
   test("an error without a component is the service's", () => {
-    const { log } = open();
+    const { log, writer } = open();
     log.error("x");
-    expect(log.recentErrors()).toEqual([{ atMs, component: "service", message: "x" }]);
+    expect(writer.recentErrors()).toEqual([{ atMs, component: "service", message: "x" }]);
   });
 });

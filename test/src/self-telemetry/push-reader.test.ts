@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
-import { Server, ServerCredentials, status, type UntypedHandleCall } from "@grpc/grpc-js";
+import { type handleUnaryCall, Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import protobuf from "protobufjs";
 import { Secret } from "../../../src/config/fields.ts";
@@ -14,7 +14,7 @@ import type {
   TemporalityPreference,
 } from "../../../src/self-telemetry/config.ts";
 import { MeterRegistry } from "../../../src/self-telemetry/meter.ts";
-import { createSelfTelemetry } from "../../../src/self-telemetry/self-telemetry.ts";
+import { SelfMetrics } from "../../../src/self-telemetry/self-metrics.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 
 /** The part of OTLP that these tests look at, with its own field numbers. */
@@ -35,10 +35,15 @@ const proto = protobuf.parse(`
   message HistogramPoint { fixed64 count = 4; double sum = 5; repeated fixed64 bucket_counts = 6; repeated double bounds = 7; }
 `).root;
 
+interface SumPoint {
+  readonly start: number;
+  readonly time: number;
+  readonly asDouble?: number;
+}
 interface Metric {
   name: string;
   gauge?: { dataPoints: object[] };
-  sum?: { dataPoints: object[]; temporality: number };
+  sum?: { dataPoints: SumPoint[]; temporality: number };
   histogram?: { dataPoints: object[]; temporality: number };
 }
 interface Received {
@@ -60,14 +65,13 @@ afterEach(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
+const raw = (bytes: Buffer) => bytes;
+
 /** A foreign OTLP/gRPC receiver. `next` resolves with the next push. */
-async function grpcBackend(answer: { code: status; details: string } | undefined = undefined) {
+async function grpcBackend(answer?: { code: status; details: string }) {
   const queue = new Inbox();
-  const raw = (bytes: Buffer) => bytes;
-  const exportMetrics: UntypedHandleCall = (call: never, done: never) => {
-    const { request, metadata } = call as { request: Buffer; metadata: { getMap(): object } };
-    queue.put(decode(request, { ...metadata.getMap() }));
-    const reply = done as (error: unknown, body?: Buffer) => void;
+  const exportMetrics: handleUnaryCall<Buffer, Buffer> = ({ request, metadata }, reply) => {
+    queue.put(decode(request, metadata.getMap()));
     if (answer === undefined) reply(null, Buffer.alloc(0));
     else reply(answer);
   };
@@ -119,22 +123,18 @@ class Inbox {
 async function startPushing(otlp: Partial<OtlpReaderConfig> & { endpoint: string }, log?: Logger) {
   const clock = new FakeClock();
   const registry = new MeterRegistry();
-  const telemetry = createSelfTelemetry({
-    metrics: {
-      level: "normal",
-      readers: [
-        {
-          periodic: {
-            interval: 60_000,
-            timeout: 5000,
-            exporter: { otlp: { protocol: "grpc", headers: [], ...otlp } },
-          },
-        },
-      ],
+  const periodic = {
+    interval: 60_000,
+    timeout: 5000,
+    exporter: { otlp: { protocol: "grpc", headers: [], ...otlp } as const },
+  };
+  const telemetry = new SelfMetrics({
+    config: {
+      metrics: { level: "normal", readers: [{ periodic }] },
+      resource: { "service.instance.id": "the-instance" },
     },
-    resource: { "service.instance.id": "the-instance" },
-    identity: { name: "repomind-telemetry", version: "1.2.3" },
-    registry,
+    version: "1.2.3",
+    meters: registry,
     clock,
     log: log ?? silentLogger,
     listen: () => Promise.reject(new Error("must not listen")),
@@ -142,11 +142,16 @@ async function startPushing(otlp: Partial<OtlpReaderConfig> & { endpoint: string
   const meter = registry.meterFor({ receiver: "otlp" });
   const counter = meter.counter("otelcol_receiver_accepted_spans");
   const sizes = meter.histogram("otelcol_processor_batch_batch_send_size");
-  meter.gauge("otelcol_process_uptime", () => 1.5);
   meter.gauge("otelcol_exporter_queue_size", () => 7);
   await telemetry.start();
   closers.push(() => telemetry.shutdown(AbortSignal.timeout(1000)));
   return { clock, telemetry, counter, sizes };
+}
+
+function uptimePoint({ metrics }: Received): SumPoint {
+  const point = metrics.get("otelcol_process_uptime")?.sum?.dataPoints[0];
+  if (point === undefined) throw new Error("no uptime in this push");
+  return point;
 }
 
 describe("a periodic reader over gRPC", () => {
@@ -187,7 +192,7 @@ describe("a periodic reader over gRPC", () => {
       },
     });
     expect(metrics.get("otelcol_process_uptime")?.sum?.dataPoints).toMatchObject([
-      { asDouble: 1.5 },
+      { asDouble: 60 },
     ]);
     expect(metrics.get("otelcol_exporter_queue_size")?.gauge?.dataPoints).toMatchObject([
       { asInt: 7 },
@@ -198,10 +203,10 @@ describe("a periodic reader over gRPC", () => {
     });
   });
 
-  test.each<[TemporalityPreference, { added: [number, number]; read: [number, number] }]>([
-    ["cumulative", { added: [2, 8], read: [2, 1.5] }],
-    ["delta", { added: [1, 3], read: [1, 0] }],
-    ["lowmemory", { added: [1, 3], read: [2, 1.5] }],
+  test.each<[TemporalityPreference, { added: [number, number]; read: [number, string] }]>([
+    ["cumulative", { added: [2, 8], read: [2, "since the start"] }],
+    ["delta", { added: [1, 3], read: [1, "since the last push"] }],
+    ["lowmemory", { added: [1, 3], read: [2, "since the start"] }],
   ])("temporality %s", async (temporality_preference, { added, read }) => {
     const backend = await grpcBackend();
     const { clock, counter, sizes } = await startPushing({
@@ -211,20 +216,22 @@ describe("a periodic reader over gRPC", () => {
     counter.add(5);
     sizes.record(20);
     await clock.advance(60_000);
-    await backend.next();
+    const first = await backend.next();
+    expect(uptimePoint(first).asDouble).toBe(60);
     counter.add(3);
     sizes.record(30);
     sizes.record(30);
     await untilNextPush(clock, backend.queue);
-    const { metrics } = await backend.next();
+    const second = await backend.next();
+    const { metrics } = second;
     expect(metrics.get("otelcol_receiver_accepted_spans")?.sum).toMatchObject({
       temporality: added[0],
       dataPoints: [{ asInt: added[1] }],
     });
-    expect(metrics.get("otelcol_process_uptime")?.sum).toMatchObject({
-      temporality: read[0],
-      dataPoints: [{ asDouble: read[1] }],
-    });
+    expect(metrics.get("otelcol_process_uptime")?.sum?.temporality).toBe(read[0]);
+    const { start, time } = uptimePoint(second);
+    expect(start / 1e9).toBe(1_700_000_000 + (read[1] === "since the start" ? 0 : 60));
+    expect(uptimePoint(second).asDouble).toBeCloseTo((time - start) / 1e9, 3);
     expect(metrics.get("otelcol_processor_batch_batch_send_size")?.histogram).toMatchObject({
       temporality: added[0],
       dataPoints: [
@@ -264,7 +271,7 @@ describe("a periodic reader over gRPC", () => {
 
   test("shutdown with a backend that does not answer ends when aborted", async () => {
     const { telemetry } = await startPushing({ endpoint: "http://127.0.0.1:9" });
-    await telemetry.shutdown(AbortSignal.timeout(50));
+    await expect(telemetry.shutdown(AbortSignal.timeout(50))).resolves.toBeUndefined();
   });
 
   test("a TLS file that cannot be read is an error at start", async () => {
@@ -286,15 +293,18 @@ const pushOverHttp = `
   import { systemClock } from "./src/clock.ts";
   import { silentLogger } from "./src/log.ts";
   import { MeterRegistry } from "./src/self-telemetry/meter.ts";
-  import { createSelfTelemetry } from "./src/self-telemetry/self-telemetry.ts";
+  import { SelfMetrics } from "./src/self-telemetry/self-metrics.ts";
   const fail = (...line) => { console.error(...line); process.exitCode = 1; };
   const log = { ...silentLogger, warn: fail, error: fail, with: () => log };
   const registry = new MeterRegistry();
   const headers = [{ name: "x-tenant", value: "a" }];
   const otlp = { protocol: "http/protobuf", endpoint: process.argv[1], headers, compression: "gzip" };
-  const telemetry = createSelfTelemetry({
-    metrics: { level: "normal", readers: [{ periodic: { interval: 60000, timeout: 5000, exporter: { otlp } } }] },
-    resource: {}, identity: { name: "a", version: "1" }, registry, clock: systemClock, log,
+  const telemetry = new SelfMetrics({
+    config: {
+      metrics: { level: "normal", readers: [{ periodic: { interval: 60000, timeout: 5000, exporter: { otlp } } }] },
+      resource: {},
+    },
+    version: "1", meters: registry, clock: systemClock, log,
   });
   registry.meterFor({}).counter("otelcol_receiver_accepted_spans").add(4);
   await telemetry.start();
@@ -316,12 +326,13 @@ test("a periodic reader over HTTP posts protobuf to the default path", async () 
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   closers.push(() => server.close().closeAllConnections());
-  const { port } = server.address() as AddressInfo;
+  const address: AddressInfo | string | null = server.address();
+  if (address === null || typeof address === "string") throw new Error("not a TCP server");
   const { stderr } = await promisify(execFile)(process.execPath, [
     "--input-type=module",
     "--eval",
     pushOverHttp,
-    `http://127.0.0.1:${port}`,
+    `http://127.0.0.1:${address.port}`,
   ]);
   expect(stderr).toBe("");
   const { metrics, headers } = await inbox.next();
