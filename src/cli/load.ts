@@ -1,7 +1,12 @@
 /** From command-line flags to a checked configuration, or to one error that lists every mistake. */
 import process from "node:process";
-import { type LoadedConfig, loadConfig } from "../config/load.ts";
-import { formatProblems, type Problem } from "../config/problems.ts";
+import { type LoadedConfig, loadConfig, readConfigFile } from "../config/load.ts";
+import {
+  type Notice as ConfigNotice,
+  formatNotice,
+  formatProblems,
+  type Problem,
+} from "../config/problems.ts";
 import { type ResolvedConfig, resolveConfig } from "../config/service-config.ts";
 import type { MapNode } from "../config/tree.ts";
 import { TelemetryError } from "../errors.ts";
@@ -31,12 +36,14 @@ export async function loadOrExplain(options: Options): Promise<CheckedConfig> {
   const { config, problems } = await resolveConfig(loaded.root, registry);
   if (config === undefined) throw invalid(problems);
   const gateNotes = gates.notes.map((message) => ({ level: "info", message }) as const);
-  return {
-    config,
-    root: loaded.root,
-    notices: [...gateNotes, ...loaded.warnings, ...config.notices],
-  };
+  const notices = [...loaded.warnings, ...config.notices].map(toLine);
+  return { config, root: loaded.root, notices: [...gateNotes, ...notices] };
 }
+
+const toLine = (notice: ConfigNotice): Notice => ({
+  level: notice.level,
+  message: formatNotice(notice),
+});
 
 /** Loads, merges and expands only. */
 export function loadTree(options: Options): Promise<MapNode> {

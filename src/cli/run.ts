@@ -59,7 +59,6 @@ class RunningProcess {
       meters,
       log: this.#log,
       clock,
-      budget,
       version,
       listen,
     });

@@ -35,8 +35,8 @@ function decodeExample(factory: Factory): unknown {
 }
 
 function decodeBody(factory: Factory, body: unknown) {
-  const tree = parseYaml(JSON.stringify(body), "test.yaml");
-  return decode(factory.config, tree, [`${factory.kind}s`, factory.type]);
+  const { node } = parseYaml(JSON.stringify(body), "test.yaml");
+  return decode(factory.config, node, [`${factory.kind}s`, factory.type]);
 }
 
 /** A sink edge that answers as the test says. */

@@ -6,7 +6,7 @@ import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-grpc";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
-import { BasicTracerProvider, SimpleSpanProcessor } from "@opentelemetry/sdk-trace";
+import { SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { GrpcSink } from "../support/grpc-sink.ts";
 import { ServiceProcess } from "../support/run-service.ts";
 
@@ -81,7 +81,7 @@ ${quietTelemetry}
   test("spans over HTTP/protobuf arrive", async () => {
     service = await ServiceProcess.start(yaml(sink.port));
     const url = `http://${service.address("receiver otlp", "http")}/v1/traces`;
-    const provider = new BasicTracerProvider({
+    const provider = new TracerProvider({
       spanProcessors: [new SimpleSpanProcessor({ exporter: new OTLPTraceExporter({ url }) })],
     });
     provider.getTracer("t").startSpan("checkout").end();
