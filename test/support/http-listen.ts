@@ -1,6 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { HttpExchange, Listener, ServerSpec } from "../../src/transport.ts";
+import type {
+  HttpExchange,
+  HttpHandler,
+  HttpServerSpec,
+  Listener,
+  ServerSpec,
+} from "../../src/transport.ts";
 
 export interface HttpTestServer {
   readonly listen: (spec: ServerSpec) => Promise<Listener>;
@@ -8,6 +14,27 @@ export interface HttpTestServer {
   spec(): ServerSpec;
   /** `http://127.0.0.1:<port>` of the last listener. */
   url(): string;
+}
+
+/** A spec without limits. */
+export function httpSpec(
+  endpoint: string,
+  routes: ReadonlyMap<string, HttpHandler>,
+): HttpServerSpec {
+  return {
+    kind: "http",
+    endpoint,
+    transport: "tcp",
+    maxBodyBytes: 1024,
+    compressionAlgorithms: [""],
+    readTimeoutMs: 0,
+    readHeaderTimeoutMs: 0,
+    writeTimeoutMs: 0,
+    idleTimeoutMs: 0,
+    keepAlivesEnabled: true,
+    responseHeaders: new Map(),
+    routes,
+  };
 }
 
 /** Serves the routes of an HTTP spec on 127.0.0.1 port 0, whatever endpoint it names. */
