@@ -400,10 +400,11 @@ function fits(field: Field, node: ConfigNode): boolean {
   if (type === "union") return field.def.options!.some((option) => fits(fieldOf(option), node));
   if (node.kind === "map") return type === "object" || type === "record" || type === "map";
   if (node.kind === "list") return type === "array" || type === "tuple";
-  if (typeof node.value === "string") return isTextual(field);
-  if (typeof node.value === "boolean") return type === "boolean" || isLiteral(field, node.value);
-  if (type === "null") return node.value === null;
-  return type === "number" || type === "int" || isLiteral(field, node.value);
+  const { value } = node;
+  if (typeof value === "string") return isTextual(field);
+  if (isLiteral(field, value)) return true;
+  if (typeof value === "boolean") return type === "boolean";
+  return value === null ? type === "null" : type === "number" || type === "int";
 }
 
 const isTextual = ({ def: { type } }: Field) =>

@@ -67,8 +67,8 @@ export function parsePipelineId(text: string): PipelineId | IdError {
   if ("error" in split) return split;
   const { type, name } = split;
   if (type === "profiles") {
-    const gate = 'pipeline signal "profiles" is not supported by this version';
-    return { error: `in ${JSON.stringify(text)} id: ${gate}` };
+    const reason = "profiling signal support is at alpha level, not in this version";
+    return { error: `pipeline ${JSON.stringify(text)}: ${reason}` };
   }
   if (!signals.includes(type)) {
     const reason = `unknown pipeline signal: ${JSON.stringify(type)}`;

@@ -175,4 +175,5 @@ function clear(json: Json): void {
   for (const key of Object.keys(json)) delete json[key];
 }
 
-const text = (parts: readonly unknown[]) => parts.filter((part) => part !== undefined).join(" ");
+const text = (parts: readonly unknown[]) =>
+  parts.filter((part) => typeof part === "string").join(" ");

@@ -42,6 +42,9 @@ const singular: Readonly<Record<PipelineKey, Kind>> = {
   exporters: "exporter",
 };
 
+/** The ids of a list, each once. */
+const texts = (list: readonly Reference[]) => [...new Set(list.map(({ text }) => text))];
+
 export class PipelineReader {
   readonly #components: ComponentSections;
   readonly #findings: Findings;
@@ -99,7 +102,6 @@ export class PipelineReader {
     }
     const members = this.#members(value, path);
     this.#checkMembers(id.text, members, keyAt);
-    const texts = (list: readonly Reference[]) => [...new Set(list.map(({ text }) => text))];
     pipelines.set(id.text, {
       id: id.text,
       signal: id.signal,
@@ -208,7 +210,7 @@ export class PipelineReader {
     const other = kinds.find((kind) => this.#components.declared.has(`${kind}:${text}`));
     if (other !== undefined) return `${text} is configured in ${sections[other]}`;
     const candidates = declared.filter(({ kind }) => allowed.includes(kind)).map((c) => c.text);
-    return hintFor(text, candidates, "ids");
+    return candidates.length === 0 ? undefined : hintFor(text, candidates, "ids");
   }
 
   #decode(message: string, path: readonly string[], at: Position, hint?: string): void {

@@ -1,5 +1,5 @@
 /** Reading zod schemas: what a field is below its wrappers, and what Go calls it. */
-import { type FieldMeta, fieldMeta, z } from "./fields.ts";
+import { type FieldMeta, fieldMeta, type z } from "./fields.ts";
 
 type Schema = z.core.$ZodType;
 

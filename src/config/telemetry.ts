@@ -27,7 +27,8 @@ const logs = section({
     .string()
     .default("info")
     .transform((level, context) => {
-      const name = level.toLowerCase();
+      // An unset variable leaves "", which is the Collector's default too.
+      const name = level === "" ? "info" : level.toLowerCase();
       const known = ["debug", "info", "warn", "error", "dpanic", "panic", "fatal"] as const;
       const found = known.find((candidate) => candidate === name);
       if (found !== undefined) return found;
@@ -184,8 +185,16 @@ const reader = section({
 
 const metrics = section({
   level: z
-    .enum(["none", "basic", "normal", "detailed"])
+    .string()
     .default("normal")
+    .transform((level, context) => {
+      const known = ["none", "basic", "normal", "detailed"] as const;
+      const found = known.find((candidate) => candidate === level.toLowerCase());
+      if (found !== undefined) return found;
+      const message = `unknown metrics level ${JSON.stringify(level)}`;
+      context.addIssue({ code: "custom", message });
+      return z.NEVER;
+    })
     .describe("How much is measured."),
   readers: z
     .array(reader)

@@ -121,18 +121,11 @@ export function toPlain(node: ConfigNode): unknown {
 export function typeName(node: ConfigNode): string {
   if (node.kind === "list") return "[]interface {}";
   if (node.kind === "map") return "map[string]interface {}";
-  switch (typeof node.value) {
-    case "string":
-      return "string";
-    case "boolean":
-      return "bool";
-    case "bigint":
-      return "uint64";
-    case "number":
-      return Number.isInteger(node.value) ? "int" : "float64";
-    default:
-      return "nil";
-  }
+  const { value } = node;
+  if (value === null) return "nil";
+  if (typeof value === "number") return Number.isInteger(value) ? "int" : "float64";
+  if (typeof value === "bigint") return "uint64";
+  return typeof value === "boolean" ? "bool" : "string";
 }
 
 /** The kind's name as Go prints it (`map`, `slice`). */

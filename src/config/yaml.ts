@@ -131,7 +131,7 @@ class Builder {
     this.#fixed = fixed;
   }
 
-  build(document: Document.Parsed<ParsedNode>): ParsedYaml {
+  build(document: Document.Parsed): ParsedYaml {
     // One mistake makes the parser stumble several times in a line; the first is the one to mend.
     const lines = new Set<number>();
     for (const error of document.errors) {
@@ -201,7 +201,7 @@ class Builder {
   }
 
   #build(node: unknown, depth: number): ConfigNode {
-    if (isMap<unknown, unknown>(node)) return this.#map(node, depth);
+    if (isMap(node)) return this.#map(node, depth);
     if (isSeq(node)) return this.#list(node, depth);
     if (isScalar(node)) return this.#scalar(node);
     return scalarNode(null, this.#position(0, 0));
@@ -229,7 +229,7 @@ class Builder {
     return listNode(items, this.#range(node));
   }
 
-  #map(node: YAMLMap<unknown, unknown>, depth: number): ConfigNode {
+  #map(node: YAMLMap, depth: number): ConfigNode {
     const entries = new Map<string, MapEntry>();
     const merged: ConfigNode[] = [];
     for (const pair of node.items) {
@@ -258,18 +258,18 @@ class Builder {
     return mapNode(entries, this.#range(node));
   }
 
-  #keyPosition(pair: Pair<unknown, unknown>, map: YAMLMap<unknown, unknown>): Position {
+  #keyPosition(pair: Pair, map: YAMLMap): Position {
     const key = pair.key as ParsedNode | null;
     return key?.range === undefined || key.range === null ? this.#range(map) : this.#range(key);
   }
 
-  #key(pair: Pair<unknown, unknown>, at: Position): string | undefined {
+  #key(pair: Pair, at: Position): string | undefined {
     const key = isAlias(pair.key) ? undefined : pair.key;
     if (!isScalar(key)) {
       this.#problem("a key must be a plain text", at);
       return undefined;
     }
-    const text = String(key.value ?? "");
+    const text = textOf(key);
     if (text === "__proto__") throw new Refusal(`the key "__proto__" is not allowed`, at);
     return text;
   }
@@ -283,11 +283,14 @@ class Builder {
   }
 }
 
+/** With the failsafe schema every scalar is a text. */
+const textOf = (node: YamlScalar) => (typeof node.value === "string" ? node.value : "");
+
 const isPresent = (value: unknown) => value !== null && value !== undefined;
 const isPlain = (key: unknown) => isScalar(key) && key.type === YamlScalar.PLAIN;
 
 function readScalar(node: YamlScalar): Scalar {
-  const text = String(node.value ?? "");
+  const text = textOf(node);
   const plain = node.type === undefined || node.type === YamlScalar.PLAIN;
   if (node.tag === undefined || node.tag === "?") return plain ? plainScalar(text) : text;
   if (node.tag.endsWith(":str") || node.tag === "!" || node.tag.endsWith(":binary")) {

@@ -114,40 +114,38 @@ function describe(
   secret: boolean,
 ): { text: string; hint?: string } {
   if (secret) return { text: issue.code === "invalid_type" ? "must be specified" : "is not valid" };
-  switch (issue.code) {
-    case "invalid_type":
-      return { text: issue.input === undefined ? "must be specified" : issue.message };
-    case "invalid_value": {
-      const values = issue.values.map(String);
-      const got = typeof issue.input === "string" ? issue.input : undefined;
-      return {
-        text: `unsupported value${got === undefined ? "" : ` ${JSON.stringify(got)}`} (valid values: [${values.join(" ")}])`,
-        ...(got === undefined ? {} : { hint: hintFor(got, values, "values") }),
-      };
-    }
-    case "too_small":
-    case "too_big":
-      return { text: bound(issue) };
-    case "invalid_union":
-      return { text: unionText(issue, field) };
-    default:
-      return { text: issue.message };
+  if (issue.code === "invalid_value") return valueText(issue);
+  if (issue.code === "invalid_type") {
+    return { text: issue.input === undefined ? "must be specified" : issue.message };
   }
+  if (issue.code === "too_small" || issue.code === "too_big") return { text: bound(issue) };
+  if (issue.code === "invalid_union") return { text: unionText(issue, field) };
+  return { text: issue.message };
+}
+
+function valueText(issue: z.core.$ZodIssueInvalidValue): { text: string; hint?: string } {
+  const values = issue.values.map(String);
+  if (issue.input === undefined) return { text: "must be specified" };
+  const valid = `(valid values: [${values.join(" ")}])`;
+  if (typeof issue.input !== "string") return { text: `unsupported value ${valid}` };
+  return {
+    text: `unsupported value ${JSON.stringify(issue.input)} ${valid}`,
+    hint: hintFor(issue.input, values, "values"),
+  };
 }
 
 function bound(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {
   const small = issue.code === "too_small";
-  const limit = small ? issue.minimum : issue.maximum;
+  const limit = Number(small ? issue.minimum : issue.maximum);
+  const side = small ? "least" : "most";
   if (issue.origin === "string" || issue.origin === "array") {
-    if (small && Number(limit) === 1) return "must not be empty";
-    const what = issue.origin === "string" ? "characters" : "members";
-    return `must have at ${small ? "least" : "most"} ${limit} ${what}`;
+    if (small && limit === 1) return "must not be empty";
+    return `must have at ${side} ${limit} ${issue.origin === "string" ? "characters" : "members"}`;
   }
-  if (small && issue.inclusive === false && Number(limit) === 0) return "must be positive";
-  if (small && issue.inclusive !== false && Number(limit) === 0) return "must be non-negative";
-  const strict = issue.inclusive === false;
-  if (strict) return `must be ${small ? "greater" : "less"} than ${limit}`;
-  return `must be at ${small ? "least" : "most"} ${limit}`;
+  const inclusive = issue.inclusive !== false;
+  if (small && limit === 0) return inclusive ? "must be non-negative" : "must be positive";
+  if (!inclusive) return `must be ${small ? "greater" : "less"} than ${limit}`;
+  return `must be at ${side} ${limit}`;
 }
 
 function unionText(issue: z.core.$ZodIssueInvalidUnion, field: Field | undefined): string {
