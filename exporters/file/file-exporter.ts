@@ -1,0 +1,80 @@
+import type { Timer } from "../../src/clock.ts";
+import type { Context, Exporter, PushResult, Settings } from "../../src/component.ts";
+import { TelemetryError } from "../../src/errors.ts";
+import type { Payload } from "../../src/pdata/payload.ts";
+import { ByteGate } from "./byte-gate.ts";
+import type { FileConfig } from "./config.ts";
+import { type Destination, GroupedFiles, SingleFile } from "./destinations.ts";
+import { causeOf, type FileSystem, nodeFileSystem } from "./file-system.ts";
+
+/** Payload bytes being encoded or waiting for the disk at a time; further pushes wait. */
+const maxBufferedBytes = 16 * 1024 * 1024;
+const defaultFlushMs = 1000;
+
+/** Writes payloads to files; a push resolves when write(2) took all of its bytes. */
+export class FileExporter implements Exporter {
+  readonly #destination: Destination;
+  readonly #settings: Settings;
+  readonly #flushMs: number;
+  readonly #gate = new ByteGate(maxBufferedBytes);
+  #flushTimer: Timer | undefined;
+  #isFailing = false;
+
+  constructor(config: FileConfig, settings: Settings, files: FileSystem = nodeFileSystem) {
+    const options = { config, settings, files };
+    this.#settings = settings;
+    this.#flushMs = config.flush_interval || defaultFlushMs;
+    this.#destination = config.group_by.enabled
+      ? new GroupedFiles(options)
+      : new SingleFile(options);
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.#destination.open();
+    } catch (error) {
+      throw new TelemetryError("START_FAILED", causeOf(error).message, { cause: error });
+    }
+    this.#flushTimer = this.#settings.clock.every(this.#flushMs, () => {
+      // Errors are logged where they happen, and the next tick tries again.
+      void this.#destination.sync();
+    });
+  }
+
+  async push(payload: Payload, _context: Context, abort: AbortSignal): Promise<PushResult> {
+    if (payload.itemCount === 0 && payload.parts.length === 0) return {};
+    await this.#gate.enter(payload.byteLength);
+    try {
+      if (abort.aborted) {
+        throw new TelemetryError("SHUTTING_DOWN", "cannot write file: the service is stopping", {
+          retryable: true,
+        });
+      }
+      await this.#destination.write(payload);
+      this.#report(undefined);
+      return {};
+    } catch (error) {
+      this.#report(error);
+      throw error;
+    } finally {
+      this.#gate.leave(payload.byteLength);
+    }
+  }
+
+  async shutdown(): Promise<void> {
+    this.#flushTimer?.cancel();
+    this.#flushTimer = undefined;
+    await this.#destination.close();
+  }
+
+  #report(error: unknown): void {
+    if (error === undefined) {
+      if (this.#isFailing) this.#settings.report({ state: "ok" });
+      this.#isFailing = false;
+    } else if (error instanceof TelemetryError && error.code === "FILE_WRITE_FAILED") {
+      if (!this.#isFailing) this.#settings.log.warn(error.message);
+      this.#isFailing = true;
+      this.#settings.report({ state: "recoverable", message: error.message });
+    }
+  }
+}
