@@ -22,19 +22,18 @@ export function countAt(
   start: number,
   end: number,
 ): number {
-  switch (level) {
-    case "request":
-      return countRequest(signal, bytes, start, end);
-    case "resource":
-      return countResource(signal, bytes, start, end);
-    case "scope":
-      return countScope(signal, bytes, start, end);
-    case "metric":
-      return countMetric(bytes, start, end);
-    default:
-      return countField(bytes, start, end, 1);
-  }
+  return counters[level](signal, bytes, start, end);
 }
+
+type Counter = (signal: Signal, b: Uint8Array, start: number, end: number) => number;
+
+const counters: Readonly<Record<ContainerLevel, Counter>> = {
+  request: countRequest,
+  resource: countResource,
+  scope: countScope,
+  metric: (_signal, b, start, end) => countMetric(b, start, end),
+  data: (_signal, b, start, end) => countField(b, start, end, 1),
+};
 
 // One cursor a level: counting is synchronous and never nested.
 const requestCursor = new Cursor();

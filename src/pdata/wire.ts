@@ -127,7 +127,7 @@ export function readVarint64(b: Uint8Array, p: number): bigint {
 }
 
 let lastBytes: Uint8Array | undefined;
-let lastView: DataView<ArrayBufferLike> = new DataView(new ArrayBuffer(0));
+let lastView: DataView = new DataView(new ArrayBuffer(0));
 
 /** A DataView over the same bytes, remembered for the last array: most reads follow one another in one part. */
 export function dataViewOf(bytes: Uint8Array): DataView {
@@ -173,7 +173,10 @@ export function varintLength(value: number): number {
 export class Writer {
   bytes: Uint8Array;
   position = 0;
-  #view: DataView<ArrayBufferLike>;
+  #view: DataView;
+  /** The array that `raw` copied from last, and a view of it. */
+  #source: Uint8Array = empty;
+  #sourceView: DataView = new DataView(empty.buffer);
 
   constructor(initialBytes = 1024) {
     this.bytes = Buffer.allocUnsafeSlow(initialBytes);
@@ -208,10 +211,31 @@ export class Writer {
       const to = this.bytes;
       let p = this.position;
       for (let i = start; i < end; i++) to[p++] = bytes[i]!;
+    } else if (length < 160) {
+      this.#copyWords(bytes, start, end);
     } else {
       this.bytes.set(bytes.subarray(start, end), this.position);
     }
     this.position += length;
+  }
+
+  /**
+   * 64 bits at a time (compiled code allocates no BigInt for this): for 40 to 150 bytes faster than `set`,
+   * which makes a view and calls into C++. The last word overlaps the one before.
+   */
+  #copyWords(bytes: Uint8Array, start: number, end: number): void {
+    if (bytes !== this.#source) {
+      this.#source = bytes;
+      this.#sourceView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    const from = this.#sourceView;
+    const to = this.#view;
+    const shift = (this.position - start) | 0;
+    const last = (end - 8) | 0;
+    for (let i = start | 0; i < last; i = (i + 8) | 0) {
+      to.setBigInt64((i + shift) | 0, from.getBigInt64(i, true), true);
+    }
+    to.setBigInt64((last + shift) | 0, from.getBigInt64(last, true), true);
   }
 
   /** A varint of a non-negative number below 2^53. */
@@ -263,6 +287,7 @@ export class Writer {
   /** Field with a string value. */
   string(number: number, value: string): void {
     this.tag(number, wireLength);
+    if (value.length < 64 && this.#shortAscii(value)) return;
     const length = Buffer.byteLength(value, "utf8");
     this.varint(length);
     this.reserve(length);
@@ -272,6 +297,22 @@ export class Writer {
       "utf8",
     );
     this.position += length;
+  }
+
+  /** Length and bytes of a short ASCII text without a call into C++; false, and nothing written, if it is none. */
+  #shortAscii(value: string): boolean {
+    const { length } = value;
+    this.reserve(length + 1);
+    const b = this.bytes;
+    let p = this.position;
+    b[p++] = length;
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 127) return false;
+      b[p++] = code;
+    }
+    this.position = p;
+    return true;
   }
 
   /** Field with a bytes value. */
