@@ -9,131 +9,106 @@ import type {
   ResourceMetrics,
   ScopeMetrics,
 } from "@opentelemetry/sdk-metrics";
+import type { Family, HistogramValue, Sample } from "../prometheus/family.ts";
+import { LabelSet, labelName, wildcards } from "../prometheus/labels.ts";
+import { metricName, type NameResult } from "../prometheus/names.ts";
 import type { IncludeExclude, PrometheusReaderConfig } from "./config.ts";
 import type { SdkModules } from "./sdk.ts";
 
-export type LabelPairs = readonly (readonly [name: string, value: string])[];
-
-export interface Sample {
-  /** Appended to the family's name: `_bucket`, `_sum`, `_count` or nothing. */
-  readonly suffix: string;
-  readonly labels: LabelPairs;
-  readonly value: number;
-}
-
-export interface Family {
-  readonly name: string;
-  readonly help: string;
-  readonly type: "counter" | "gauge" | "histogram";
-  readonly samples: readonly Sample[];
-}
-
-export type NamingOptions = Omit<PrometheusReaderConfig, "host" | "port">;
+export type ReaderNaming = Omit<PrometheusReaderConfig, "host" | "port">;
 type Attributes = Readonly<Record<string, unknown>>;
+type Pairs = readonly (readonly [key: string, value: unknown])[];
 
 /** All families by name, with target_info and the two counters of promhttp's own errors. */
 export function familiesOf(
   collected: ResourceMetrics,
-  options: NamingOptions,
+  naming: ReaderNaming,
   gatheringErrors: number,
   sdk: SdkModules,
 ): Family[] {
   const { attributes } = collected.resource;
-  const constant = constantLabels(attributes, options.with_resource_constant_labels);
+  const constant = constantPairs(attributes, naming.with_resource_constant_labels);
   const families = [targetInfo(attributes), handlerErrors(gatheringErrors)];
   for (const { scope, metrics } of collected.scopeMetrics) {
-    const shared = options.without_scope_info ? constant : [...constant, ...scopeLabels(scope)];
+    const shared = naming.without_scope_info ? constant : [...constant, ...scopePairs(scope)];
     for (const metric of metrics) {
-      const family = metricFamily(metric, options, shared, sdk);
+      const family = metricFamily(metric, naming, shared, sdk);
       if (family !== undefined && family.samples.length > 0) families.push(family);
     }
   }
   return families.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Exponential histograms have no text form; the service has none. */
+/** Exponential histograms have no text form, and a metric without a valid name no line; the service has neither. */
 function metricFamily(
   metric: MetricData,
-  options: NamingOptions,
-  shared: LabelPairs,
+  naming: ReaderNaming,
+  shared: Pairs,
   sdk: SdkModules,
 ): Family | undefined {
   const { DataPointType } = sdk.metrics;
-  const { description: help, unit, name } = metric.descriptor;
   const { dataPointType: kind } = metric;
   if (kind === DataPointType.EXPONENTIAL_HISTOGRAM) return undefined;
-  const monotonic = kind === DataPointType.SUM && metric.isMonotonic;
-  const base = { name: familyName(name, unit, monotonic, options), help };
-  if (kind === DataPointType.HISTOGRAM) {
-    const samples = metric.dataPoints.flatMap((point) => histogramSamples(point, shared));
-    return { ...base, type: "histogram", samples };
-  }
-  const samples = metric.dataPoints.map((point) => ({
-    suffix: "",
-    labels: [...labelsOf(point.attributes), ...shared],
-    value: point.value,
-  }));
-  return { ...base, type: monotonic ? "counter" : "gauge", samples };
+  const type = typeOf(metric, sdk);
+  const name = familyName(metric, type, naming);
+  if (name === undefined) return undefined;
+  const samples: Sample[] =
+    kind === DataPointType.HISTOGRAM
+      ? metric.dataPoints.map((point) => ({
+          labels: labelsOf(point.attributes, shared),
+          histogram: histogramOf(point),
+        }))
+      : metric.dataPoints.map((point) => ({
+          labels: labelsOf(point.attributes, shared),
+          value: point.value,
+        }));
+  return { name, type, help: metric.descriptor.description, samples };
 }
 
-function histogramSamples(
-  { attributes, value }: DataPoint<Histogram>,
-  shared: LabelPairs,
-): Sample[] {
-  const labels = [...labelsOf(attributes), ...shared];
-  const { boundaries, counts } = value.buckets;
-  const samples: Sample[] = [];
-  let below = 0;
-  for (let i = 0; i < boundaries.length; i++) {
-    below += counts[i] ?? 0;
-    const le = ["le", String(boundaries[i])] as const;
-    samples.push({ suffix: "_bucket", labels: [...labels, le], value: below });
-  }
-  samples.push({ suffix: "_bucket", labels: [...labels, ["le", "+Inf"]], value: value.count });
-  if (value.sum !== undefined) samples.push({ suffix: "_sum", labels, value: value.sum });
-  samples.push({ suffix: "_count", labels, value: value.count });
-  return samples;
+function typeOf(metric: MetricData, sdk: SdkModules): "counter" | "gauge" | "histogram" {
+  const { DataPointType } = sdk.metrics;
+  if (metric.dataPointType === DataPointType.HISTOGRAM) return "histogram";
+  return metric.dataPointType === DataPointType.SUM && metric.isMonotonic ? "counter" : "gauge";
 }
 
-/** Units of the catalogue; others of the SDK's own metrics are appended as they are. */
-const unitWords: Readonly<Record<string, string>> = {
-  s: "seconds",
-  By: "bytes",
-  ms: "milliseconds",
-};
-
-/** otelcol_process_memory_rss, By -> otelcol_process_memory_rss_bytes; a word that is there is not repeated. */
 function familyName(
-  name: string,
-  unit: string,
-  monotonic: boolean,
-  options: NamingOptions,
-): string {
-  const words = clean(name).split("_");
-  const withTotal = monotonic && !options.without_type_suffix;
-  const kept = withTotal ? words.filter((word) => word !== "total") : words;
-  const unitWord =
-    unit === "" || unit === "1" || unit.startsWith("{") ? "" : (unitWords[unit] ?? clean(unit));
-  if (!options.without_units && unitWord !== "" && !kept.includes(unitWord)) kept.push(unitWord);
-  if (withTotal) kept.push("total");
-  return kept.join("_");
+  { descriptor }: MetricData,
+  type: "counter" | "gauge" | "histogram",
+  naming: ReaderNaming,
+): string | undefined {
+  const unit = naming.without_units ? "" : descriptor.unit;
+  const namedType = naming.without_type_suffix || type === "histogram" ? "other" : type;
+  const suffixes = !(naming.without_units && naming.without_type_suffix);
+  const options = { utf8: false, suffixes, namespace: "" };
+  return nameOf(metricName(descriptor.name, unit, namedType, options));
 }
 
-/** Names of metrics and labels: what Prometheus does not allow becomes one underscore. */
-function clean(name: string): string {
-  const cleaned = name.replace(/[^A-Za-z0-9_]+/gu, "_");
-  return /^[0-9]/u.test(cleaned) ? `_${cleaned}` : cleaned;
+function histogramOf({ value }: DataPoint<Histogram>): HistogramValue {
+  const { boundaries, counts } = value.buckets;
+  let count = 0;
+  const buckets = boundaries.map((le, i) => {
+    count += counts[i] ?? 0;
+    return { le, count };
+  });
+  return { buckets, count: value.count, sum: value.sum };
 }
 
-function labelsOf(attributes: Attributes): [string, string][] {
-  return Object.entries(attributes).map(([name, value]) => [clean(name), labelText(value)]);
+/** A key that is no label name at all (only underscores) is left out, as in the Collector. */
+function labelsOf(attributes: Attributes, shared: Pairs = []) {
+  const labels = new LabelSet();
+  for (const [key, value] of [...Object.entries(attributes), ...shared]) {
+    const name = nameOf(labelName(key));
+    if (name !== undefined) labels.join(name, labelText(value));
+  }
+  return labels.sorted();
 }
 
-function labelText(value: unknown): string {
-  return typeof value === "string" ? value : (JSON.stringify(value) ?? "");
-}
+const nameOf = (result: NameResult) => (result.error === undefined ? result.name : undefined);
 
-function scopeLabels(scope: ScopeMetrics["scope"]): LabelPairs {
+const labelText = (value: unknown) =>
+  typeof value === "string" ? value : (JSON.stringify(value) ?? "");
+
+function scopePairs(scope: ScopeMetrics["scope"]): Pairs {
   return [
     ["otel_scope_name", scope.name],
     ["otel_scope_version", scope.version ?? ""],
@@ -141,40 +116,15 @@ function scopeLabels(scope: ScopeMetrics["scope"]): LabelPairs {
   ];
 }
 
-function constantLabels(attributes: Attributes, wanted: IncludeExclude | undefined): LabelPairs {
+function constantPairs(attributes: Attributes, wanted: IncludeExclude | undefined): Pairs {
   if (wanted === undefined) return [];
-  const { included, excluded } = wanted;
-  return labelsOf(attributes).filter((_, i) => {
-    const name = Object.keys(attributes)[i] ?? "";
-    const taken = included === undefined || included.some((pattern) => matches(pattern, name));
-    return taken && !excluded?.some((pattern) => matches(pattern, name));
-  });
-}
-
-/** `*` is any text, `?` any one character. Walks both from the left, returning to the last star on a mismatch. */
-function matches(pattern: string, name: string): boolean {
-  let p = 0;
-  let n = 0;
-  let star = -1;
-  let resume = 0;
-  while (n < name.length) {
-    if (pattern[p] === "*") {
-      star = p++;
-      resume = n;
-    } else if (pattern[p] === "?" || pattern[p] === name[n]) {
-      p++;
-      n++;
-    } else if (star >= 0) {
-      p = star + 1;
-      n = ++resume;
-    } else return false;
-  }
-  while (pattern[p] === "*") p++;
-  return p === pattern.length;
+  const included = wildcards(wanted.included ?? ["*"]);
+  const excluded = wildcards(wanted.excluded ?? []);
+  return Object.entries(attributes).filter(([name]) => included(name) && !excluded(name));
 }
 
 function targetInfo(attributes: Attributes): Family {
-  const samples = [{ suffix: "", labels: labelsOf(attributes), value: 1 }];
+  const samples = [{ labels: labelsOf(attributes), value: 1 }];
   return { name: "target_info", help: "Target metadata", type: "gauge", samples };
 }
 
@@ -186,8 +136,7 @@ function handlerErrors(gathering: number): Family {
     help: "Total number of internal errors encountered by the promhttp metric handler.",
     type: "counter",
     samples: Object.entries(counts).map(([cause, value]) => ({
-      suffix: "",
-      labels: [["cause", cause]],
+      labels: labelsOf({ cause }),
       value,
     })),
   };

@@ -7,12 +7,13 @@
 import type { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import type { Component } from "../component.ts";
 import type { Logger } from "../log.ts";
+import { contentTypeOf, defaultFormat } from "../prometheus/negotiate.ts";
+import { renderFamilies } from "../prometheus/text-writer.ts";
 import type { HttpExchange, HttpServerSpec, Listener } from "../transport.ts";
 import { causeText } from "./cause.ts";
 import type { PrometheusReaderConfig } from "./config.ts";
 import { familiesOf } from "./families.ts";
 import { createProducer, type ProducerOptions } from "./producer.ts";
-import { renderText, scrapeContentType } from "./scrape-text.ts";
 import { type ResourceAttributes, type RunningReader, startReader } from "./sdk.ts";
 
 export interface MetricsServerOptions {
@@ -77,7 +78,7 @@ export class MetricsServer implements Required<Component> {
     }
     try {
       const text = await this.#scrape();
-      exchange.respond(200, { "content-type": scrapeContentType }, text);
+      exchange.respond(200, { "content-type": contentTypeOf(defaultFormat) }, text);
     } catch (error) {
       this.#gatheringErrors += 1;
       const message = `cannot read the service's own metrics: ${causeText(error)}`;
@@ -94,7 +95,8 @@ export class MetricsServer implements Required<Component> {
       this.#options.log.warn("cannot read a metric of the service", { error: causeText(error) });
     }
     const { config } = this.#options;
-    return renderText(familiesOf(resourceMetrics, config, this.#gatheringErrors, sdk));
+    const families = familiesOf(resourceMetrics, config, this.#gatheringErrors, sdk);
+    return renderFamilies(families, defaultFormat);
   }
 
   /** Concurrent first scrapes share one load; a failed load is tried again by the next scrape. */

@@ -1,5 +1,5 @@
 /**
- * A `periodic` reader: pushes the service's metrics over OTLP. The interval runs on the service's clock, so that
+ * A `periodic` reader: pushes the service's metrics over OTLP, or prints them (`console`). The interval runs on the service's clock, so that
  * the SDK and the exporter are loaded only when the first push is due.
  */
 import type { MetricReader, PushMetricExporter, ResourceMetrics } from "@opentelemetry/sdk-metrics";
@@ -7,7 +7,7 @@ import type { Clock, Timer } from "../clock.ts";
 import type { Component } from "../component.ts";
 import type { Logger } from "../log.ts";
 import { causeText } from "./cause.ts";
-import type { OtlpReaderConfig, PeriodicReaderConfig } from "./config.ts";
+import type { PeriodicReaderConfig } from "./config.ts";
 import {
   loadTlsFiles,
   otlpGrpcExporter,
@@ -15,19 +15,24 @@ import {
   type TlsFiles,
 } from "./otlp-exporter.ts";
 import { createProducer, type ProducerOptions } from "./producer.ts";
-import { type ResourceAttributes, type RunningReader, startReader } from "./sdk.ts";
-
-export type PushReaderConfig = Omit<PeriodicReaderConfig, "exporter"> & {
-  readonly exporter: { readonly otlp: OtlpReaderConfig };
-};
+import {
+  type ResourceAttributes,
+  type RunningReader,
+  type SdkModules,
+  startReader,
+} from "./sdk.ts";
 
 export interface PushReaderOptions {
-  readonly config: PushReaderConfig;
+  readonly config: PeriodicReaderConfig;
   readonly resource: ResourceAttributes;
   readonly source: Omit<ProducerOptions, "temporality">;
   readonly clock: Clock;
   readonly log: Logger;
 }
+
+/** What 0 means, as in the Collector's SDK. */
+const defaultIntervalMs = 60_000;
+const defaultTimeoutMs = 30_000;
 
 /** The reader's own timer must never fire: pushes are timed by the service's clock. */
 const neverMs = 2 ** 31 - 1;
@@ -42,14 +47,15 @@ export class PushReader implements Required<Component> {
 
   constructor(options: PushReaderOptions) {
     this.#options = options;
-    const { endpoint, protocol } = options.config.exporter.otlp;
+    const { endpoint, protocol } = options.config.exporter.otlp ?? {};
     this.#log = options.log.with({ endpoint, protocol });
   }
 
   /** Reads the TLS files, so that a wrong path is an error at start and not in an hour. */
   async start(): Promise<void> {
-    this.#files = await loadTlsFiles(this.#options.config.exporter.otlp);
-    this.#timer = this.#options.clock.every(this.#options.config.interval, () => void this.push());
+    const { interval, exporter } = this.#options.config;
+    if (exporter.otlp !== undefined) this.#files = await loadTlsFiles(exporter.otlp);
+    this.#timer = this.#options.clock.every(interval || defaultIntervalMs, () => void this.push());
   }
 
   /** Pushes once; a push that is still under way is joined. Failures are logged, the next push carries on. */
@@ -86,9 +92,9 @@ export class PushReader implements Required<Component> {
       producer: (sdk) => createProducer(sdk, this.#producerOptions()),
       reader: async (sdk, producer) =>
         new sdk.metrics.PeriodicExportingMetricReader({
-          exporter: this.#reporting(await this.#exporter()),
+          exporter: this.#reporting(await this.#exporter(sdk)),
           exportIntervalMillis: neverMs,
-          exportTimeoutMillis: this.#options.config.timeout,
+          exportTimeoutMillis: this.#options.config.timeout || defaultTimeoutMs,
           metricProducers: [producer],
         }),
     });
@@ -104,12 +110,14 @@ export class PushReader implements Required<Component> {
   }
 
   #producerOptions(): ProducerOptions {
-    const temporality = this.#options.config.exporter.otlp.temporality_preference ?? "cumulative";
+    const { otlp } = this.#options.config.exporter;
+    const temporality = otlp?.temporality_preference ?? "cumulative";
     return { ...this.#options.source, temporality };
   }
 
-  #exporter(): Promise<PushMetricExporter> {
+  async #exporter(sdk: SdkModules): Promise<PushMetricExporter> {
     const { otlp } = this.#options.config.exporter;
+    if (otlp === undefined) return new sdk.metrics.ConsoleMetricExporter();
     const build = otlp.protocol === "grpc" ? otlpGrpcExporter : otlpHttpExporter;
     return build(otlp, this.#files ?? {});
   }

@@ -4,12 +4,17 @@ import type { Component, ComponentId } from "../component.ts";
 import { TelemetryError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { HttpServerSpec, Listener } from "../transport.ts";
-import { defaultReader, type ReaderConfig, type TelemetryConfig } from "./config.ts";
+import {
+  defaultReader,
+  type PeriodicReaderConfig,
+  type ReaderConfig,
+  type TelemetryConfig,
+} from "./config.ts";
 import type { MeterRegistry } from "./meter.ts";
 import { MetricsServer } from "./metrics-server.ts";
 import { addProcessMetrics } from "./process-metrics.ts";
 import type { ProducerOptions } from "./producer.ts";
-import { PushReader, type PushReaderConfig } from "./push-reader.ts";
+import { PushReader } from "./push-reader.ts";
 import { resourceAttributes } from "./resource.ts";
 
 export interface SelfMetricsOptions {
@@ -83,13 +88,10 @@ function createReaders(options: SelfMetricsOptions): Required<Component>[] {
   );
 }
 
-function pushConfig({ periodic }: ReaderConfig, index: number): PushReaderConfig {
-  const otlp = periodic?.exporter.otlp;
-  if (periodic === undefined || otlp === undefined) {
-    throw new TelemetryError(
-      "CONFIG_INVALID",
-      `service::telemetry::metrics::readers::${index}: must specify exporter`,
-    );
-  }
-  return { ...periodic, exporter: { otlp } };
+function pushConfig({ periodic }: ReaderConfig, index: number): PeriodicReaderConfig {
+  if (periodic !== undefined) return periodic;
+  throw new TelemetryError(
+    "CONFIG_INVALID",
+    `service::telemetry::metrics::readers::${index}: must have exactly one of pull and periodic`,
+  );
 }

@@ -118,7 +118,7 @@ describe("the default reader", () => {
         'otelcol_processor_batch_batch_send_size_count{processor="batch/a"} 2',
         "# HELP otelcol_receiver_accepted_metric_points Number of metric points successfully pushed into the pipeline.",
         "# TYPE otelcol_receiver_accepted_metric_points counter",
-        'otelcol_receiver_accepted_metric_points{receiver="otlp",transport="grpc"} 12345678901',
+        'otelcol_receiver_accepted_metric_points{receiver="otlp",transport="grpc"} 1.2345678901e+10',
         "# HELP otelcol_receiver_refused_metric_points Number of metric points that could not be pushed into the pipeline.",
         "# TYPE otelcol_receiver_refused_metric_points counter",
         'otelcol_receiver_refused_metric_points{receiver="otlp",transport="grpc"} 0',
@@ -229,7 +229,7 @@ describe("a reader written by the user", () => {
       "target_info gauge",
     ]);
     expect(text).toContain(
-      'otelcol_receiver_accepted_metric_points_total{otel_scope_name="repomind-telemetry",otel_scope_version="1.2.3",receiver="otlp",transport="grpc"} 12345678901',
+      'otelcol_receiver_accepted_metric_points_total{otel_scope_name="repomind-telemetry",otel_scope_version="1.2.3",receiver="otlp",transport="grpc"} 1.2345678901e+10',
     );
   });
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { promisify } from "node:util";
 import { gunzipSync } from "node:zlib";
 import { type handleUnaryCall, Server, ServerCredentials, status } from "@grpc/grpc-js";
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { afterEach, describe, expect, jest, test } from "@jest/globals";
 import protobuf from "protobufjs";
 import { Secret } from "../../../src/config/fields.ts";
 import { type Logger, silentLogger } from "../../../src/log.ts";
@@ -120,13 +120,26 @@ class Inbox {
   }
 }
 
-async function startPushing(otlp: Partial<OtlpReaderConfig> & { endpoint: string }, log?: Logger) {
+interface Periodic {
+  interval?: number;
+  timeout?: number;
+  console?: object;
+}
+
+async function startPushing(
+  otlp: Partial<OtlpReaderConfig> & { endpoint: string },
+  log?: Logger,
+  { interval = 60_000, timeout = 5000, console }: Periodic = {},
+) {
   const clock = new FakeClock();
   const registry = new MeterRegistry();
   const periodic = {
-    interval: 60_000,
-    timeout: 5000,
-    exporter: { otlp: { protocol: "grpc", headers: [], ...otlp } as const },
+    interval,
+    timeout,
+    exporter:
+      console === undefined
+        ? { otlp: { protocol: "grpc", headers: [], ...otlp } as const }
+        : { console },
   };
   const telemetry = new SelfMetrics({
     config: {
@@ -281,6 +294,27 @@ describe("a periodic reader over gRPC", () => {
       "cannot read TLS file: ENOENT: no such file or directory, open '/nowhere/ca.pem'",
     );
   });
+});
+
+test("interval and timeout 0 mean the defaults", async () => {
+  const backend = await grpcBackend();
+  const { clock } = await startPushing({ endpoint: backend.endpoint }, undefined, {
+    interval: 0,
+    timeout: 0,
+  });
+  await clock.advance(59_999);
+  expect(backend.queue.size).toBe(0);
+  await clock.advance(1);
+  expect((await backend.next()).metrics.size).toBeGreaterThan(5);
+});
+
+test("the console exporter prints", async () => {
+  const printed = jest.spyOn(console, "dir").mockImplementation(() => undefined);
+  const { telemetry } = await startPushing({ endpoint: "" }, undefined, { console: {} });
+  await telemetry.shutdown(new AbortController().signal);
+  const names = printed.mock.calls.map(([metric]) => JSON.stringify(metric));
+  printed.mockRestore();
+  expect(names.join("")).toContain("otelcol_process_uptime");
 });
 
 /** A push that is under way is joined by the next tick: time moves until another one arrived. */
