@@ -87,7 +87,7 @@ function pipelinez({ service, nowMs }: PageSource) {
     notes: [
       "Items are spans, data points or log records since the start. Held: taken over and not delivered yet. Refused: the sender still has them. Dropped: taken over and lost.",
     ],
-    tables: [table, errorTable(service, nowMs)],
+    tables: [table, componentTable(service), errorTable(service, nowMs)],
   };
 }
 
@@ -112,8 +112,26 @@ function tracez() {
 function componentTable(service: ServiceView): Table {
   const rows = service
     .components()
-    .map(({ id, status }) => [id.kind, id.text, status.state, status.message ?? ""]);
-  const columns = ["Kind", "Id", "State", "Message"];
+    .map(({ id, pipeline, status, held, dropped }) => [
+      id.kind,
+      id.text,
+      pipeline ?? "",
+      status.state,
+      held.items,
+      held.bytes,
+      sum(dropped.values()),
+      [droppedText(dropped), status.message ?? ""].filter((text) => text !== "").join("; "),
+    ]);
+  const columns = [
+    "Kind",
+    "Id",
+    "Pipeline",
+    "State",
+    "Held items",
+    "Held bytes",
+    "Dropped",
+    "Reasons and message",
+  ];
   return { heading: "Components", columns, rows, empty: "None." };
 }
 

@@ -19,6 +19,8 @@ async function ask(ready: boolean, custom?: ResponseBody): Promise<Response> {
       {
         id: { kind: "exporter", type: "otlp_grpc", text: "otlp_grpc" },
         status: { state: "recoverable", message: "backend down" },
+        held: { items: 1, bytes: 1 },
+        dropped: new Map(),
       },
     ],
   };

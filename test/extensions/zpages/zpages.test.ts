@@ -29,6 +29,8 @@ const service: ServiceView = {
     {
       id: { kind: "exporter", type: "otlp_grpc", text: "otlp_grpc/eu" },
       status: { state: "recoverable", message: 'backend said "<script>alert(1)</script>"' },
+      held: { items: 30, bytes: 3000 },
+      dropped: new Map([["permanent_error", 2]]),
     },
   ],
   extensions: () => ["zpages", "health_check/a"],
@@ -71,6 +73,10 @@ describe("as text", () => {
         "  Pipeline    Edge              Signal   Requests      Items       Bytes  Held items  Held bytes  Refused  Dropped  Reasons",
         "  metrics/in  otlp → batch/<b>  metrics        12  1,234,567  89,000,000          42       4,200        5        8  queue_full: 7, shutdown: 1",
         "",
+        "Components",
+        "  Kind      Id            Pipeline  State        Held items  Held bytes  Dropped  Reasons and message",
+        '  exporter  otlp_grpc/eu            recoverable          30       3,000        2  permanent_error: 2; backend said "<script>alert(1)</script>"',
+        "",
         "Recent errors",
         "  Time                                  Component     Error",
         "  2023-11-14T22:14:20.000Z (30s ago)    service       second",
@@ -83,7 +89,7 @@ describe("as text", () => {
   test("servicez shows readiness, uptime and components", async () => {
     const { text } = await (await serve())("/debug/servicez");
     expect(text).toMatch(/Ready +yes\n +Started +2023-11-14T22:13:20.000Z\n +Uptime +1m30s\n/u);
-    expect(text).toMatch(/exporter +otlp_grpc\/eu +recoverable +backend said/u);
+    expect(text).toMatch(/exporter +otlp_grpc\/eu +recoverable +30 +3,000 +2 +permanent_error: 2/u);
   });
 
   test.each([
@@ -98,10 +104,16 @@ describe("as text", () => {
   });
 
   test("a service without pipelines and errors says so", async () => {
-    const quiet = { ...service, edges: () => [], recentErrors: () => [], isReady: () => false };
+    const quiet = {
+      ...service,
+      edges: () => [],
+      components: () => [],
+      recentErrors: () => [],
+      isReady: () => false,
+    };
     const get = await serve(quiet);
     expect((await get("/debug/pipelinez")).text).toMatch(
-      /No pipeline is running.\n\nRecent errors\n {2}No errors./u,
+      /No pipeline is running.\n\nComponents\n {2}None.\n\nRecent errors\n {2}No errors./u,
     );
     expect((await get("/debug/servicez")).text).toMatch(/Ready +no\n/u);
   });
@@ -118,7 +130,7 @@ describe("as HTML", () => {
       /^default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'/u,
     );
     expect(text).toContain(
-      "<td>backend said &quot;&lt;script&gt;alert(1)&lt;/script&gt;&quot;</td>",
+      "<td>permanent_error: 2; backend said &quot;&lt;script&gt;alert(1)&lt;/script&gt;&quot;</td>",
     );
     expect(text).not.toContain("<script");
     expect((await get("/debug/pipelinez", browser)).text).toContain("otlp → batch/&lt;b&gt;");
