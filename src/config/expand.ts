@@ -25,7 +25,7 @@ export interface ConfigIo {
 /** Expansions one after another in one value. */
 const maxRounds = 1000;
 /** Expansions in a whole configuration, and the longest text: what doubling references run into. */
-const maxExpansions = 100_000;
+const maxExpansions = 10_000;
 const maxTextLength = 1024 * 1024;
 
 const tooMany = "too many recursive expansions";
@@ -42,9 +42,11 @@ interface Retrieved {
 export class ExpansionError extends Error {
   /** What is wrong inside a text that was read; else the message says it all. */
   readonly inside: readonly Problem[];
-  constructor(message: string, inside: readonly Problem[] = []) {
+  readonly hint: string | undefined;
+  constructor(message: string, inside: readonly Problem[] = [], hint?: string) {
     super(message);
     this.inside = inside;
+    this.hint = hint;
   }
 }
 
@@ -88,7 +90,8 @@ export class Expander {
       return this.#string(node.value, node.at, round, path);
     } catch (error) {
       if (!(error instanceof ExpansionError)) throw error;
-      const own: Problem = { stage: "resolve", message: error.message, path, at: node.at };
+      const { message, hint } = error;
+      const own: Problem = { stage: "resolve", message, path, at: node.at, hint };
       this.problems.push(...(error.inside.length > 0 ? error.inside : [own]));
       return scalarNode(null, node.at);
     }
@@ -134,7 +137,10 @@ export class Expander {
 
   #retrieve(uri: string, at: Position, source: boolean): Retrieved {
     const match = uriPattern.exec(uri);
-    if (match === null) throw new ExpansionError(`invalid uri: ${JSON.stringify(uri)}`);
+    if (match === null) {
+      const shown = JSON.stringify(withoutDefault(uri));
+      throw new ExpansionError(`invalid uri: ${shown}`, [], shellHint(uri));
+    }
     const [, scheme, value] = match as unknown as [string, string, string];
     if (!source && value.includes("$")) {
       const shown = JSON.stringify(withoutDefault(uri));
@@ -148,7 +154,7 @@ export class Expander {
       case "yaml":
         return this.#parse(value, source ? at.source.name : "yaml:…", at, source);
       default:
-        throw new ExpansionError(unsupportedScheme(scheme, uri));
+        throw new ExpansionError(unsupportedScheme(scheme, uri), [], shellHint(uri));
     }
   }
 
@@ -235,6 +241,13 @@ function locationOf(reference: string): string {
 
 /** A default may be a secret; it is not shown. */
 const withoutDefault = (uri: string) => uri.replace(/:-.*/su, ":-…");
+
+/** `${X:-default}` is what a shell understands. */
+function shellHint(uri: string): string | undefined {
+  const name = /^(\w+):-/u.exec(uri)?.[1];
+  if (name === undefined) return undefined;
+  return `write \${env:${name}:-…}: only env: references have defaults`;
+}
 
 function unsupportedScheme(scheme: string, uri: string): string {
   const shown = withoutDefault(uri)

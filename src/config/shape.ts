@@ -24,8 +24,9 @@ export interface SchemaDef {
   readonly checks?: readonly Schema[];
 }
 
-export const defOf = (schema: Schema) =>
-  (schema as unknown as { _zod: { def: SchemaDef } })._zod.def;
+/** Checks have their definition only under this name, which is zod's for library authors. */
+// oxlint-disable-next-line no-underscore-dangle
+export const defOf = ({ _zod: { def } }: Schema) => def as unknown as SchemaDef;
 
 export interface Field {
   /** The schema below optional, default, nullable, transform. */

@@ -38,7 +38,7 @@ export class Source {
 
   constructor(name: string, text: string) {
     this.name = name;
-    this.lines = text.split(/\r\n|\r|\n/u);
+    this.lines = text.split(/\r?\n/u);
   }
 
   /** Registers a value of the text; hidden until revealed. */

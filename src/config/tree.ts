@@ -99,17 +99,6 @@ export function positionOf(
   return at;
 }
 
-/** The node at a path, if there is one. */
-export function nodeAt(node: ConfigNode, path: readonly PropertyKey[]): ConfigNode | undefined {
-  let current: ConfigNode | undefined = node;
-  for (const step of path) {
-    if (current?.kind === "map") current = current.entries.get(String(step))?.value;
-    else if (current?.kind === "list") current = current.items[Number(step)];
-    else return undefined;
-  }
-  return current;
-}
-
 /** The plain JavaScript value; for fields without a schema of their own. */
 export function toPlain(node: ConfigNode): unknown {
   if (node.kind === "scalar") return node.value;

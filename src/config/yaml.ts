@@ -59,8 +59,7 @@ export function parseYaml(text: string, name: string, at?: Position): ParsedYaml
   if (Buffer.byteLength(text) > maxYamlBytes) {
     return refuse(start, `${name} is larger than ${maxYamlBytes} bytes`);
   }
-  if (nestsTooDeep(text)) return refuse(start, tooDeep(name));
-  const document = parseAllDocuments<ParsedNode, true>(text, {
+  const document = parseAllDocuments(text, {
     // Scalars are resolved below, as go-yaml does. Duplicate keys too: the parser's check is quadratic.
     schema: "failsafe",
     uniqueKeys: false,
@@ -76,37 +75,6 @@ export function parseYaml(text: string, name: string, at?: Position): ParsedYaml
 function refuse(at: Position, message: string): ParsedYaml {
   const problem: Problem = { stage: "resolve", message, path: [], at };
   return { problems: [problem], refused: true };
-}
-
-/** The parser recurses, so depth is bounded before it runs: flow brackets, `- - -` and indentation. */
-function nestsTooDeep(text: string): boolean {
-  let flow = 0;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === 0x5b || code === 0x7b) {
-      if (++flow > maxDepth) return bracketsNestTooDeep(text);
-    } else if (code === 0x5d || code === 0x7d) {
-      if (flow > 0) flow--;
-    }
-  }
-  return /(?:(?:[-?:]|[&!][^\s]*) +){100}/u.test(text);
-}
-
-/** Counts again without what stands in comments and quotes; only for texts with many brackets. */
-function bracketsNestTooDeep(text: string): boolean {
-  const bare = text
-    .replace(/"(?:[^"\\\n]|\\.)*"|'[^'\n]*'/gu, "")
-    .replace(/(^|\s)#.*$/gmu, "")
-    .replace(/\$\{/gu, "");
-  let depth = 0;
-  for (const character of bare) {
-    if (character === "[" || character === "{") {
-      if (++depth > maxDepth) return true;
-    } else if ((character === "]" || character === "}") && depth > 0) {
-      depth--;
-    }
-  }
-  return false;
 }
 
 /** Thrown by the builder where going on makes no sense; turned into a refusal. */
@@ -136,7 +104,8 @@ class Builder {
     const lines = new Set<number>();
     for (const error of document.errors) {
       const at = this.#position(error.pos[0], error.pos[1]);
-      if (error.message.includes("call stack")) return refuse(at, tooDeep(this.#source.name));
+      // The parser recurses; it says so when the stack does not suffice.
+      if (error.code === "RESOURCE_EXHAUSTION") return refuse(at, tooDeep(this.#source.name));
       if (!lines.has(at.line) && lines.size < maxSyntaxErrors) this.#syntax(error, at);
       lines.add(at.line);
     }

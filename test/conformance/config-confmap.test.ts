@@ -41,26 +41,29 @@ const decodeCase = ({ target }: Case, env: Record<string, string>) => {
   return decode(targets[target], loaded.root, []);
 };
 
+const named = (right: boolean) =>
+  cases
+    .filter((entry) => (entry.unmarshal_error === undefined) === right)
+    .map((entry) => [entry.env_value, entry.target, entry] as const);
+
 describe.each([
   ["direct", (value: string) => ({ ENV: value })],
   ["indirect", (value: string) => ({ ENV: "${env:ENV2}", ENV2: value })],
 ] as const)("strict types, %s", (_name, envOf) => {
-  test.each(cases.map((entry) => [entry.env_value, entry.target, entry] as const))(
-    "%s into %s",
-    (text, _target, entry) => {
-      const { value, issues } = decodeCase(entry, {
-        ENV_VALUE: "testreceiver",
-        ...envOf(text),
-      });
-      if (entry.unmarshal_error === undefined) {
-        expect(issues).toEqual([]);
-        expect(value).toEqual({ field: entry.expected });
-      } else {
-        expect(issues).toHaveLength(1);
-        expect(issues[0]!.message).toContain(entry.unmarshal_error);
-      }
-    },
-  );
+  const env = (text: string) => ({ ENV_VALUE: "testreceiver", ...envOf(text) });
+
+  test.each(named(true))("%s into %s", (text, _target, entry) => {
+    const { value, issues } = decodeCase(entry, env(text));
+    expect(issues).toEqual([]);
+    expect(value).toEqual({ field: entry.expected });
+  });
+
+  test.each(named(false))("%s into %s is a mistake", (text, _target, entry) => {
+    const { issues } = decodeCase(entry, env(text));
+    expect(issues.map(({ message }) => message)).toEqual([
+      expect.stringContaining(entry.unmarshal_error!),
+    ]);
+  });
 });
 
 const expandEnv = {
@@ -73,16 +76,17 @@ const expandEnv = {
   EXTRA_LIST_VALUE_2: "some list value_2",
 };
 
+const read = (file: string) =>
+  loadConfig({
+    configs: [join(folder, file)],
+    sets: [],
+    env: expandEnv,
+    readFile: readConfigFile,
+  });
+
 test.each(["expand-with-all-env.yaml", "expand-with-partial-env.yaml", "expand-with-no-env.yaml"])(
   "%s expands to the file without references",
   (name) => {
-    const read = (file: string) =>
-      loadConfig({
-        configs: [join(folder, file)],
-        sets: [],
-        env: expandEnv,
-        readFile: readConfigFile,
-      });
     const loaded = read(name);
     expect(loaded.errors).toEqual([]);
     expect(loaded.warnings).toEqual([]);

@@ -23,37 +23,36 @@ interface StubOptions {
   config?: z.ZodType;
 }
 
+const base = {
+  type: "nop",
+  aliases: [],
+  summary: "Does nothing.",
+  config: section({}),
+  example: {},
+};
+
+const nops: Readonly<Record<Kind, Factory>> = {
+  receiver: defineReceiver({ ...base, stability: all, create: () => component }),
+  processor: defineProcessor({
+    ...base,
+    stability: all,
+    state: "none",
+    create: () => ({ transform: (payload) => payload }),
+  }),
+  exporter: defineExporter({
+    ...base,
+    stability: all,
+    create: () => ({ push: () => Promise.resolve({}) }),
+  }),
+  connector: defineConnector({ ...base, pairs, create: () => edge }),
+  extension: defineExtension({ ...base, stability: "stable", create: () => component }),
+};
+
 /** A component of any kind that does nothing, with any config. */
-export function stubFactory(kind: Kind, options: StubOptions = {}): Factory {
-  const base = {
-    type: options.type ?? "nop",
-    aliases: options.aliases ?? [],
-    summary: "Does nothing.",
-    config: options.config ?? section({}),
-    example: {},
-  };
-  switch (kind) {
-    case "receiver":
-      return defineReceiver({ ...base, stability: all, create: () => component });
-    case "processor":
-      return defineProcessor({
-        ...base,
-        stability: all,
-        state: "none",
-        create: () => ({ transform: (payload) => payload }),
-      });
-    case "exporter":
-      return defineExporter({
-        ...base,
-        stability: all,
-        create: () => ({ push: () => Promise.resolve({}) }),
-      });
-    case "connector":
-      return defineConnector({ ...base, pairs, create: () => edge });
-    case "extension":
-      return defineExtension({ ...base, stability: "stable", create: () => component });
-  }
-}
+export const stubFactory = (kind: Kind, options: StubOptions = {}): Factory => ({
+  ...nops[kind],
+  ...options,
+});
 
 /** A registry over these factories. */
 export function registryOf(factories: readonly Factory[]): Registry {
@@ -68,11 +67,7 @@ export function registryOf(factories: readonly Factory[]): Registry {
 }
 
 /** Knows the type `nop` of every kind, as the Collector's own service tests do. */
-export const nopRegistry: Registry = registryOf(
-  (["receiver", "processor", "exporter", "connector", "extension"] as const).map((kind) =>
-    stubFactory(kind),
-  ),
-);
+export const nopRegistry: Registry = registryOf(Object.values(nops));
 
 /** Takes any body: for tests about ids and references. */
 export const anything = z.record(z.string(), z.unknown()).default({});

@@ -5,6 +5,10 @@ import { describe, expect, test } from "@jest/globals";
 import { loadConfig, readConfigFile } from "../../../src/config/load.ts";
 import { errorText, load, plain } from "./support.ts";
 
+const readFile = () => "from: file";
+const readReal = (path: string) =>
+  loadConfig({ configs: [path], sets: [], env: {}, readFile: readConfigFile });
+
 describe("merging", () => {
   test.each([
     ["maps merge", ["a: {b: 1, c: 1}", "a: {c: 2}"], { a: { b: 1, c: 2 } }],
@@ -37,7 +41,6 @@ describe("merging", () => {
 
 describe("sources", () => {
   const env = { CONFIG: "receivers:\n  otlp: {x: '${env:X}'}\n", X: "5" };
-  const readFile = () => "from: file";
   test.each([
     ["env:CONFIG", { receivers: { otlp: { x: 5 } } }],
     ["yaml:receivers::otlp::x: 6", { receivers: { otlp: { x: 6 } } }],
@@ -80,10 +83,8 @@ describe("sources", () => {
     const huge = join(folder, "huge.yaml");
     writeFileSync(file, "\u{feff}a: 1\r\nb: [2]\r\n");
     writeFileSync(huge, "#".repeat(1024 * 1024 + 1));
-    const read = (path: string) =>
-      loadConfig({ configs: [path], sets: [], env, readFile: readConfigFile });
-    expect(plain(read(file))).toEqual({ a: 1, b: [2] });
-    expect(errorText(read(huge))).toContain("is larger than 1048576 bytes");
-    expect(errorText(read(folder))).toContain("is a directory");
+    expect(plain(readReal(file))).toEqual({ a: 1, b: [2] });
+    expect(errorText(readReal(huge))).toContain("is larger than 1048576 bytes");
+    expect(errorText(readReal(folder))).toContain("is a directory");
   });
 });

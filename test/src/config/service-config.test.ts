@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { int, secret, section } from "../../../src/config/fields.ts";
 import { parseId, parsePipelineId } from "../../../src/config/ids.ts";
 import { formatProblems } from "../../../src/config/problems.ts";
@@ -263,10 +263,10 @@ describe("texts of mistakes", () => {
   });
 });
 
-describe("connectors", () => {
-  const graph = (connectors: string, pipelines: string) =>
-    config({ connectors, service: service(pipelines) });
+const graph = (connectors: string, pipelines: string) =>
+  config({ connectors, service: service(pipelines) });
 
+describe("connectors", () => {
   test("join pipelines of the signals they support", async () => {
     const text = graph(
       "{forward: }",
@@ -355,15 +355,16 @@ service: {pipelines: ${pipelines}}`;
   });
 });
 
+const fingerprint = async (exporter: string, env = {}) => {
+  const { config: resolved } = await resolve(
+    config({ exporters: `{otlp_http/eu: ${exporter}, debug: }` }),
+    registry,
+    env,
+  );
+  return resolved!.components.get("exporter:otlp_http/eu")!.fingerprint;
+};
+
 describe("fingerprints", () => {
-  const fingerprint = async (exporter: string, env = {}) => {
-    const { config: resolved } = await resolve(
-      config({ exporters: `{otlp_http/eu: ${exporter}, debug: }` }),
-      registry,
-      env,
-    );
-    return resolved!.components.get("exporter:otlp_http/eu")!.fingerprint;
-  };
   test("differ exactly when the resolved input does, and hold no secret", async () => {
     const one = await fingerprint("{size: 5, token: hunter2}");
     expect(await fingerprint("{token: '${T}', size: 5}", { T: "hunter2" })).toBe(one);

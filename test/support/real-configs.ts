@@ -1,0 +1,66 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { loadConfig, readConfigFile } from "../../src/config/load.ts";
+import type { Problem } from "../../src/config/problems.ts";
+import { kinds, type Registry, sections } from "../../src/config/registry-contract.ts";
+import { resolveConfig } from "../../src/config/service-config.ts";
+import { child } from "../../src/config/tree.ts";
+
+/** Configurations found in public repositories (origin in the first line and in index.json). */
+export const realConfigs = join(__dirname, "../testdata/collector/real-configs");
+
+export interface Classified {
+  readonly file: string;
+  /** loads: no problem at all. needs: names components that the registry does not have. */
+  readonly outcome: "loads" | "needs" | "errors";
+  /** `kind:type` of what is missing. */
+  readonly needs: readonly string[];
+  /** All problems but those of missing components. */
+  readonly errors: readonly Problem[];
+}
+
+/** Loads and checks every configuration of a folder against a registry. */
+export async function classifyRealConfigs(
+  folder: "covered" | "other",
+  registry: Registry,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Classified[]> {
+  const classified: Classified[] = [];
+  for (const name of readdirSync(join(realConfigs, folder)).toSorted()) {
+    classified.push(await classify(join(realConfigs, folder, name), name, registry, env));
+  }
+  return classified;
+}
+
+async function classify(
+  path: string,
+  file: string,
+  registry: Registry,
+  env: Readonly<Record<string, string>>,
+): Promise<Classified> {
+  const loaded = loadConfig({ configs: [path], sets: [], env, readFile: readConfigFile });
+  const { problems } = await resolveConfig(loaded.root, registry);
+  const missing = problems.filter(({ message }) => /^'\w+' unknown type: /u.test(message));
+  const errors = [...loaded.errors, ...problems.filter((problem) => !missing.includes(problem))];
+  const needs = missing.map(({ path: [section, id] }) => {
+    const kind = kinds.find((candidate) => sections[candidate] === section)!;
+    return `${kind}:${id!.split("/")[0]!.trim()}`;
+  });
+  const outcome = errors.length > 0 ? "errors" : needs.length > 0 ? "needs" : "loads";
+  return { file, outcome, needs: [...new Set(needs)], errors };
+}
+
+/** Every `kind:type` that the configurations of a folder name. */
+export function typesNamed(folder: "covered" | "other"): string[] {
+  const types = new Set<string>();
+  for (const name of readdirSync(join(realConfigs, folder))) {
+    const configs = [join(realConfigs, folder, name)];
+    const { root } = loadConfig({ configs, sets: [], env: {}, readFile: readConfigFile });
+    for (const kind of kinds) {
+      const node = child(root, sections[kind]);
+      if (node?.kind !== "map") continue;
+      for (const id of node.entries.keys()) types.add(`${kind}:${id.split("/")[0]!.trim()}`);
+    }
+  }
+  return [...types].toSorted();
+}
