@@ -2,7 +2,7 @@
  * Lines as the Collector's logger (zap) writes them, without the caller column, and with the time in UTC:
  *
  *     console   time TAB level TAB message [TAB {"key": "value", …}]       fields as JSON with spaces
- *     json      {"level":"info","ts":1764000000.123,"msg":"…","key":"value",…}
+ *     json      {"level":"info","ts":"2026-11-24T13:59:18.123Z","msg":"…","key":"value",…}
  */
 import type { LogLevel } from "../log.ts";
 
@@ -19,7 +19,11 @@ export const encodeConsole: LogEncoder = (atMs, level, message, fields) => {
 };
 
 export const encodeJson: LogEncoder = (atMs, level, message, fields) => {
-  const line: Record<string, unknown> = { level, ts: atMs / 1000, msg: message };
+  const line: Record<string, unknown> = {
+    level,
+    ts: new Date(atMs).toISOString(),
+    msg: message,
+  };
   for (const [key, value] of Object.entries(fields)) {
     // A field must not shadow the line's own keys; a JSON reader would keep the last.
     line[key in line ? `${key}_` : key] = value;

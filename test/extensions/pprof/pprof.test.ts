@@ -2,12 +2,14 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "@jest/globals";
+import { factory } from "../../../extensions/pprof/factory.ts";
 import { ProfileFile } from "../../../extensions/pprof/profile-file.ts";
 import { Profiler } from "../../../extensions/pprof/profiler.ts";
 import { pprofRoutes } from "../../../extensions/pprof/routes.ts";
 import { silentLogger } from "../../../src/log.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { httpSpec, httpTestServer } from "../../support/http-listen.ts";
+import { testSettings } from "../../support/settings.ts";
 
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -169,5 +171,39 @@ describe("save_to_file", () => {
     await expect(start).rejects.toThrow(
       'cannot write CPU profile to "/nowhere/a.prof": ENOENT: no such file or directory',
     );
+  });
+});
+
+describe("the extension", () => {
+  test("listens on localhost:1777, records to its file, and shuts down twice and without start", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "pprof-"));
+    closers.push(() => rm(directory, { recursive: true }));
+    const path = join(directory, "a.cpuprofile");
+    const server = httpTestServer();
+    const clock = new FakeClock();
+    const settings = testSettings({ id: "pprof", clock, listen: server.listen });
+    const abort = AbortSignal.timeout(1000);
+    const pprof = factory.create({
+      config: factory.config.parse({ save_to_file: path }),
+      settings,
+    });
+    await pprof.shutdown?.(abort);
+    await pprof.start?.();
+    expect(server.spec()).toMatchObject({ endpoint: "localhost:1777" });
+    expect((await fetch(`${server.url()}/debug/pprof/`)).status).toBe(200);
+    expect((await fetch(`${server.url()}/debug/pprof/profile?seconds=1`)).status).toBe(500);
+    await underWay(clock);
+    await pprof.shutdown?.(abort);
+    await pprof.shutdown?.(abort);
+    expect(JSON.parse(await readFile(path, "utf8"))).toHaveProperty("samples");
+    await expect(fetch(server.url())).rejects.toThrow("fetch failed");
+  });
+
+  test.each([
+    [{ block_profile_fraction: 3, mutex_profile_fraction: 5, dialer: { timeout: "1s" } }, true],
+    [{ block_profile_fraction: "3" }, false],
+    [{ unknown: 1 }, false],
+  ])("config %j is valid: %s", (input, valid) => {
+    expect(factory.config.safeParse(input).success).toBe(valid);
   });
 });
