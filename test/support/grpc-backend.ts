@@ -28,6 +28,7 @@ export interface GrpcBackend {
   close(): Promise<void>;
 }
 
+const same = (bytes: Buffer) => bytes;
 const signals = ["trace", "metrics", "logs"];
 const serviceOf = (signal: string) =>
   `opentelemetry.proto.collector.${signal}.v1.${signal[0]!.toUpperCase()}${signal.slice(1)}Service`;
@@ -49,7 +50,6 @@ export async function startGrpcBackend(
   const calls: SeenCall[] = [];
   for (const signal of signals) {
     const path = `/${serviceOf(signal)}/Export`;
-    const same = (bytes: Buffer) => bytes;
     const method = {
       path,
       requestStream: false,
@@ -76,7 +76,13 @@ export async function startGrpcBackend(
       if (code === 0) callback(null, Buffer.from(body ?? new Uint8Array(0)), metadata);
       else callback({ code, details: message, metadata });
     };
-    server.addService({ Export: method }, { Export: (call, done) => void handler(call, done) });
+    server.addService(
+      { Export: method },
+      {
+        Export: (call: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) =>
+          void handler(call, done),
+      },
+    );
   }
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(
@@ -97,5 +103,7 @@ export async function startGrpcBackend(
 
 /** The port of a listening server. */
 export function portOf(server: { address(): AddressInfo | string | null }): number {
-  return (server.address() as AddressInfo).port;
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no TCP server");
+  return address.port;
 }
