@@ -4,6 +4,7 @@
  * the Collector's texts; everything else (ranges, cross checks) by zod.
  */
 import { formatDuration, type z } from "./fields.ts";
+import { findKey, fits, isTextual, zeroOf } from "./fit.ts";
 import type { Notice, Problem } from "./problems.ts";
 import { type Field, fieldOf, goType, hasEnabled, isOpen, isUnsigned, keysOf } from "./shape.ts";
 import type { Position } from "./source.ts";
@@ -40,7 +41,7 @@ export interface Decoded {
  * Decodes one section.
  *
  * @param path Where the section stands in the whole configuration (`exporters`, `otlp_grpc/eu`).
- * @param missingAt Position for problems when there is no node.
+ * @param missingAt Position for problems when there is no node or nothing in it: the key.
  */
 export function decode(
   schema: z.ZodType,
@@ -48,10 +49,11 @@ export function decode(
   path: readonly string[],
   missingAt?: Position,
 ): Decoded {
-  const at = node?.at ?? missingAt;
+  const at = isNull(node) ? (missingAt ?? node?.at) : node!.at;
   if (at === undefined) throw new Error("BUG: decode needs a node or a position");
-  const walker = new Walker(path, node ?? scalarNode(null, at));
-  const input = walker.walk(schema, node ?? scalarNode(null, at), []);
+  const root = node === undefined || isNull(node) ? scalarNode(null, at, node?.original) : node;
+  const walker = new Walker(path, root);
+  const input = walker.walk(schema, root, []);
   const { issues, notices, secrets } = walker;
   const parsed = zodProblems(schema, input === absent ? {} : input, walker);
   issues.push(...parsed.issues);
@@ -377,49 +379,3 @@ const isOff = (node: ConfigNode) => {
   const enabled = node.kind === "map" ? node.entries.get("enabled")?.value : undefined;
   return enabled?.kind === "scalar" && enabled.value === false;
 };
-
-/** Go's zero value, which a null from an unset variable becomes. */
-function zeroOf(field: Field): unknown {
-  switch (field.def.type) {
-    case "number":
-    case "int":
-      return 0;
-    case "boolean":
-      return false;
-    case "string":
-      return "";
-    default:
-      return field.def.type === "unknown" || field.def.type === "any" ? null : absent;
-  }
-}
-
-/** Whether a kind of value can be meant for a schema. */
-function fits(field: Field, node: ConfigNode): boolean {
-  const { type } = field.def;
-  if (type === "unknown" || type === "any" || type === "custom") return true;
-  if (type === "union") return field.def.options!.some((option) => fits(fieldOf(option), node));
-  if (node.kind === "map") return type === "object" || type === "record" || type === "map";
-  if (node.kind === "list") return type === "array" || type === "tuple";
-  const { value } = node;
-  if (typeof value === "string") return isTextual(field);
-  if (isLiteral(field, value)) return true;
-  if (typeof value === "boolean") return type === "boolean";
-  return value === null ? type === "null" : type === "number" || type === "int";
-}
-
-const isTextual = ({ def: { type } }: Field) =>
-  type === "string" || type === "enum" || type === "literal";
-
-const isLiteral = (field: Field, value: unknown) => field.def.values?.includes(value) ?? false;
-
-/** Where below an object a key exists, for keys that are indented too little; at most two levels down. */
-function findKey(field: Field, key: string, depth = 2): string[] | undefined {
-  for (const [name, schema] of Object.entries(field.def.shape ?? {})) {
-    const inner = fieldOf(schema);
-    if (inner.def.type !== "object" || inner.meta.effect !== undefined) continue;
-    if (inner.def.shape?.[key] !== undefined) return [name];
-    const below = depth > 1 ? findKey(inner, key, depth - 1) : undefined;
-    if (below !== undefined) return [name, ...below];
-  }
-  return undefined;
-}

@@ -39,6 +39,8 @@ export interface Field {
   readonly hasDefault: boolean;
   readonly prefault: boolean;
   readonly nullable: boolean;
+  /** It has checks or transforms of its own (`superRefine`), so an issue at its path may be its own. */
+  readonly checksItself: boolean;
 }
 
 const wrappers = new Set([
@@ -67,10 +69,12 @@ function unwrap(schema: Schema): Field {
   let core = schema;
   let meta: FieldMeta = {};
   const seen = new Set<string>();
+  let checksItself = false;
   for (;;) {
     meta = { ...fieldMeta(core), ...meta };
     const def = defOf(core);
     const inner = innerOf(def);
+    checksItself ||= def.type === "pipe" || (def.checks ?? []).some(isCustom);
     if (inner === undefined) {
       const hasDefault = seen.has("default") || seen.has("prefault") || seen.has("catch");
       return {
@@ -81,12 +85,16 @@ function unwrap(schema: Schema): Field {
         prefault: seen.has("prefault"),
         optional: seen.has("optional") && !hasDefault,
         nullable: seen.has("nullable"),
+        // The transforms of durations and secrets say nothing else.
+        checksItself: checksItself && meta.duration !== true && meta.secret !== true,
       };
     }
     seen.add(def.type);
     core = inner;
   }
 }
+
+const isCustom = (check: Schema) => (defOf(check) as { check?: string }).check === "custom";
 
 /** The schema that reads the input, below one wrapper. */
 function innerOf(def: SchemaDef): Schema | undefined {

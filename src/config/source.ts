@@ -31,7 +31,8 @@ const position = (line: number, column: number) => line * 0x10000000 + column;
 export class Source {
   readonly name: string;
   readonly lines: readonly string[];
-  readonly #values: Position[] = [];
+  /** Values by the lines they stand on. */
+  readonly #values = new Map<number, Position[]>();
   readonly #plain = new Set<number>();
   readonly #secret = new Set<number>();
   #complete = false;
@@ -43,7 +44,11 @@ export class Source {
 
   /** Registers a value of the text; hidden until revealed. */
   addValue(at: Position): void {
-    this.#values.push(at);
+    for (let line = at.line; line <= at.endLine; line++) {
+      const values = this.#values.get(line);
+      if (values === undefined) this.#values.set(line, [at]);
+      else values.push(at);
+    }
   }
 
   /** A schema says that this value is no secret. */
@@ -66,8 +71,8 @@ export class Source {
     if (!this.#complete) return this.#roughLine(at);
     const line = this.lines[at.line - 1] ?? "";
     const endColumn = at.endLine === at.line ? at.endColumn : line.length + 1;
-    const hidden = this.#values
-      .filter((value) => value.line <= at.line && value.endLine >= at.line && this.#isHidden(value))
+    const hidden = (this.#values.get(at.line) ?? [])
+      .filter((value) => this.#isHidden(value))
       .map((value) => ({
         from: value.line === at.line ? value.column - 1 : indentOf(line),
         to: value.endLine === at.line ? value.endColumn - 1 : line.length,

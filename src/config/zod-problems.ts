@@ -81,8 +81,11 @@ function problemOf(schema: z.ZodType, issue: ZodIssue, section: Section): Proble
   const { field, secret } = fieldAt(schema, path);
   const { text, hint } = describe(issue, field, secret);
   const full = [...section.base, ...path.map(String)];
-  const isDecode = issue.code === "invalid_value" || field?.meta.duration === true;
-  const message = isDecode ? `'${path.join(".")}' ${text}` : `${full.join("::")}: ${text}`;
+  const isDecode = issue.code === "invalid_value" || text.startsWith("time: ");
+  // The Collector names the section whose check failed, not the field that the check is about.
+  const checked = issue.code === "custom" && path.length > 0 && field?.checksItself !== true;
+  const place = (checked ? full.slice(0, -1) : full).join("::");
+  const message = isDecode ? `'${path.join(".")}' ${text}` : `${place}: ${text}`;
   return {
     stage: isDecode ? "decode" : "validate",
     message,

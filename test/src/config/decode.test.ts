@@ -261,7 +261,7 @@ describe("checks by zod", () => {
     expect(messages(schema, text).toSorted()).toEqual([
       "'' has invalid keys: z",
       "'t' expected type 'string', got unconvertible type 'int'",
-      "kind::x::end: endpoint must be specified",
+      "kind::x: endpoint must be specified",
       "kind::x::inner: lo must not exceed hi",
       "kind::x::k: must not be empty",
       "kind::x::n: must be at most 1",

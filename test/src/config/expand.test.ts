@@ -152,7 +152,7 @@ describe("properties", () => {
         expect(root.kind).toBe("map");
         for (const error of errors) expect(error.message).not.toBe("");
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });

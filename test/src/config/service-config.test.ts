@@ -457,3 +457,11 @@ test("any tree gives a config or problems, never an exception", async () => {
     { numRuns: 500 },
   );
 });
+
+test("thousands of mistakes are all told, in reasonable time", async () => {
+  const keys = Array.from({ length: 3000 }, (_, index) => `    unknown_${index}: 1`).join("\n");
+  const start = performance.now();
+  const text = await rejection(`receivers:\n  otlp:\n${keys}\n`, registry);
+  expect(text.match(/has invalid keys/gu)).toHaveLength(3000);
+  expect(performance.now() - start).toBeLessThan(5000);
+});
