@@ -80,8 +80,16 @@ export class Walker {
   }
 
   walk(schema: Schema, node: ConfigNode, path: Path): unknown {
+    if (node.kind === "scalar" && node.broken === true) {
+      this.removed.push(path);
+      return absent;
+    }
     const field = fieldOf(schema);
     if (field.meta.secret === true) this.#hide(node);
+    return this.#byType(field, node, path);
+  }
+
+  #byType(field: Field, node: ConfigNode, path: Path): unknown {
     switch (field.def.type) {
       case "object":
         return this.#section(field, node, path);

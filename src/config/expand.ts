@@ -6,6 +6,7 @@
 import type { Notice, Problem } from "./problems.ts";
 import type { Position } from "./source.ts";
 import {
+  brokenNode,
   type ConfigNode,
   listNode,
   type MapEntry,
@@ -93,7 +94,7 @@ export class Expander {
       const { message, hint } = error;
       const own: Problem = { stage: "resolve", message, path, at: node.at, hint };
       this.problems.push(...(error.inside.length > 0 ? error.inside : [own]));
-      return scalarNode(null, node.at);
+      return brokenNode(node.at);
     }
   }
 
@@ -280,6 +281,7 @@ function unescape(node: ConfigNode): ConfigNode {
     return mapNode(entries, node.at, original);
   }
   const { value } = node;
+  if (node.broken === true) return node;
   return scalarNode(
     typeof value === "string" ? value.replaceAll("$$", () => "$") : value,
     node.at,

@@ -7,6 +7,7 @@ import {
 } from "./components.ts";
 import { decode } from "./decode.ts";
 import { checkGraph } from "./graph-check.ts";
+import type { LoadedConfig } from "./load.ts";
 import { PipelineReader, type ResolvedPipeline, type WrittenPipeline } from "./pipelines.ts";
 import type { Notice, Problem } from "./problems.ts";
 import { kinds, type Registry, sections } from "./registry-contract.ts";
@@ -39,6 +40,24 @@ export interface Resolution {
 
 const topLevelKeys = [...kinds.map((kind) => sections[kind]), "service"];
 const serviceKeys = ["telemetry", "extensions", "pipelines"];
+
+/**
+ * Checks what was loaded, with the mistakes of loading. The rest is checked too unless what is missing could
+ * make everything else look wrong: a file, a whole section or body.
+ */
+export async function resolveLoaded(loaded: LoadedConfig, registry: Registry): Promise<Resolution> {
+  const { root, errors } = loaded;
+  if (!errors.every(isInsideBody)) {
+    return { problems: errors, notices: [], secrets: new Set() };
+  }
+  const resolution = await resolveConfig(root, registry);
+  const problems = [...errors, ...resolution.problems];
+  const { notices, secrets } = resolution;
+  return problems.length > 0 ? { problems, notices, secrets } : resolution;
+}
+
+const isInsideBody = ({ path: [section, name, ...rest] }: Problem) =>
+  rest.length > 0 && (section !== "service" || name === "telemetry");
 
 /** Checks a loaded configuration against the components that exist. */
 export async function resolveConfig(root: MapNode, registry: Registry): Promise<Resolution> {

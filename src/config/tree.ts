@@ -19,6 +19,8 @@ interface NodeBase {
 export interface ScalarNode extends NodeBase {
   readonly kind: "scalar";
   readonly value: Scalar;
+  /** Stands for a value that could not be expanded; that has been said. */
+  readonly broken?: true;
 }
 
 export interface ListNode extends NodeBase {
@@ -57,6 +59,9 @@ export function mapNode(
   for (const entry of entries.values()) weight += entry.value.weight;
   return { kind: "map", entries, at, original, weight };
 }
+
+/** What stands for a value that could not be expanded. */
+export const brokenNode = (at: Position): ScalarNode => ({ ...scalarNode(null, at), broken: true });
 
 /** The same node with another text behind it. */
 export function withOriginal(node: ConfigNode, original: string | undefined): ConfigNode {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { loadConfig, readConfigFile } from "../../src/config/load.ts";
 import type { Problem } from "../../src/config/problems.ts";
 import { kinds, type Registry, sections } from "../../src/config/registry-contract.ts";
-import { resolveConfig } from "../../src/config/service-config.ts";
+import { resolveLoaded } from "../../src/config/service-config.ts";
 import { child } from "../../src/config/tree.ts";
 
 /** Configurations found in public repositories (origin in the first line and in index.json). */
@@ -39,9 +39,9 @@ async function classify(
   env: Readonly<Record<string, string>>,
 ): Promise<Classified> {
   const loaded = loadConfig({ configs: [path], sets: [], env, readFile: readConfigFile });
-  const { problems } = await resolveConfig(loaded.root, registry);
+  const { problems } = await resolveLoaded(loaded, registry);
   const missing = problems.filter(({ message }) => /^'\w+' unknown type: /u.test(message));
-  const errors = [...loaded.errors, ...problems.filter((problem) => !missing.includes(problem))];
+  const errors = problems.filter((problem) => !missing.includes(problem));
   const needs = missing.map(({ path: [section, id] }) => {
     const kind = kinds.find((candidate) => sections[candidate] === section)!;
     return `${kind}:${id!.split("/")[0]!.trim()}`;

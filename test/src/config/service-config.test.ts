@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { int, secret, section } from "../../../src/config/fields.ts";
 import { parseId, parsePipelineId } from "../../../src/config/ids.ts";
 import { formatProblems } from "../../../src/config/problems.ts";
-import { resolveConfig } from "../../../src/config/service-config.ts";
+import { resolveConfig, resolveLoaded } from "../../../src/config/service-config.ts";
 import { editDistance, nearest } from "../../../src/config/suggest.ts";
 import { anything, nopRegistry, registryOf, stubFactory } from "../../support/nop-registry.ts";
 import { load, rejection, resolve } from "./support.ts";
@@ -456,6 +456,33 @@ test("any tree gives a config or problems, never an exception", async () => {
     }),
     { numRuns: 500 },
   );
+});
+
+const paths = async (text: string) => {
+  const { config: resolved, problems } = await resolveLoaded(load(text), registry);
+  expect(resolved).toBeUndefined();
+  return problems.map(({ path }) => path.join("::")).toSorted();
+};
+
+describe("mistakes of loading", () => {
+  test("inside a body come together with all others, which they do not cause", async () => {
+    const exporters = "{otlp_http/eu: {size: '${file:no}', token: '${x.y}', siez: 1}, debug: }";
+    expect(await paths(config({ exporters, extensions: "{}" }))).toEqual([
+      "exporters::otlp_http/eu::siez",
+      "exporters::otlp_http/eu::size",
+      "exporters::otlp_http/eu::token",
+      "service::extensions",
+    ]);
+  });
+
+  test("of a whole section stand alone", async () => {
+    expect(await paths(config({ exporters: "${file:no}", nope: "{}" }))).toEqual(["exporters"]);
+    expect(await paths("a: [")).toEqual([""]);
+  });
+
+  test("none: the configuration is resolved", async () => {
+    expect((await resolveLoaded(load(config()), registry)).config).toBeDefined();
+  });
 });
 
 test("thousands of mistakes are all told, in reasonable time", async () => {
