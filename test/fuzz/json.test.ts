@@ -57,17 +57,13 @@ function check(signal: Signal, body: Uint8Array): void {
 }
 
 test.each(signals)("mutated requests are refused or become valid %s", (signal) => {
-  fc.assert(
-    fc.property(mutated, (body) => check(signal, body)),
-    { numRuns },
-  );
+  const property = fc.property(mutated, (body) => check(signal, body));
+  expect(() => fc.assert(property, { numRuns })).not.toThrow();
 });
 
 test.each(signals)("arbitrary JSON is refused or becomes valid %s", (signal) => {
-  fc.assert(
-    fc.property(fc.json(), (text) => check(signal, Buffer.from(text))),
-    { numRuns },
-  );
+  const property = fc.property(fc.json(), (text) => check(signal, Buffer.from(text)));
+  expect(() => fc.assert(property, { numRuns })).not.toThrow();
 });
 
 test("what JSON.parse refuses is refused, unless it is the UTF-8 that is wrong", () => {
