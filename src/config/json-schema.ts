@@ -51,8 +51,7 @@ function sectionSchema(kind: Kind, factories: readonly Factory[]): Json {
   };
 }
 
-/** Both parts of an id are trimmed. */
-const idPattern = (type: string) => `^\\s*${type}\\s*(/.+)?$`;
+const idPattern = (type: string) => `^${type}(/.+)?$`;
 
 const idList = (description: string): Json => ({
   description,
@@ -78,7 +77,7 @@ function serviceSchema(): Json {
       pipelines: {
         description: "Pipelines, by id: traces, metrics or logs, or one of them with /name.",
         type: "object",
-        patternProperties: { "^\\s*(traces|metrics|logs)\\s*(/.+)?$": pipeline },
+        patternProperties: { "^(traces|metrics|logs)(/.+)?$": pipeline },
         additionalProperties: false,
         minProperties: 1,
       },

@@ -71,7 +71,7 @@ export async function resolveConfig(root: MapNode, registry: Registry): Promise<
   for (const issue of decoded.issues) problems.push(inService(issue));
   notices.push(...decoded.notices);
   for (const secret of decoded.secrets) secrets.add(secret);
-  if (isEmpty(components)) {
+  if (isEmpty(root)) {
     problems.push({
       stage: "validate",
       message: "empty configuration file",
@@ -103,7 +103,12 @@ export async function resolveConfig(root: MapNode, registry: Registry): Promise<
   return { config, problems, notices, secrets };
 }
 
-const isEmpty = (components: ComponentSections) => components.declared.size === 0;
+/** Ids that are all wrong have their own problems. */
+const isEmpty = (root: MapNode) =>
+  kinds.every((kind) => {
+    const node = child(root, sections[kind]);
+    return node === undefined || isNull(node) || (node.kind === "map" && node.entries.size === 0);
+  });
 
 /** The message names fields below `service`, as the Collector does. */
 function inService(issue: Problem): Problem {

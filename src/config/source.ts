@@ -83,13 +83,10 @@ export class Source {
     return maskLine(line, at.column, endColumn, hidden);
   }
 
-  /** The line as it stands, unless its key looks like a secret's: for texts that did not parse. */
+  /** The line as it stands, but for what looks like a secret: for texts that did not parse. */
   #roughLine(at: Position): ShownLine {
     const line = this.lines[at.line - 1] ?? "";
-    const colon = line.indexOf(":");
-    const hide = colon >= 0 && secretKey.test(line);
-    const hidden = hide ? [{ from: colon + 1, to: line.length, mask: " …" }] : [];
-    return maskLine(line, at.column, at.column + 1, hidden);
+    return maskLine(line, at.column, at.column + 1, roughMasks(line));
   }
 
   #isHidden(value: Position): boolean {
@@ -100,6 +97,22 @@ export class Source {
     const text = this.lines[value.line - 1]!.slice(value.column - 1, value.endColumn - 1);
     return !onlyReferences.test(text);
   }
+}
+
+/** Behind a key that looks secret, all of it; elsewhere long words with letters and digits (keys, tokens). */
+function roughMasks(line: string): Mask[] {
+  const key = secretKey.exec(line);
+  if (key !== null) {
+    const colon = line.indexOf(":");
+    const from = colon >= 0 ? colon + 1 : key.index + key[0].length;
+    return [{ from, to: line.length, mask: " …" }];
+  }
+  const words = line.matchAll(/(?=[^\s:]*[A-Za-z])(?=[^\s:]*[0-9+/=])[A-Za-z0-9+/=_-]{20,}/gu);
+  return [...words].map(({ index, 0: word }) => ({
+    from: index,
+    to: index + word.length,
+    mask: "…",
+  }));
 }
 
 const indentOf = (line: string) => line.length - line.trimStart().length;

@@ -20,7 +20,7 @@ import {
 } from "yaml";
 import type { Problem } from "./problems.ts";
 import { plainScalar } from "./scalars.ts";
-import { type Position, Source } from "./source.ts";
+import { type Position, Source, secretKey } from "./source.ts";
 import {
   type ConfigNode,
   listNode,
@@ -180,7 +180,14 @@ class Builder {
     const at = this.#range(alias);
     const target = this.#anchors.get(alias.source);
     if (target !== undefined) return target;
-    this.#problem(`unknown anchor '${alias.source}' referenced`, at);
+    // An unquoted password may begin with the asterisk.
+    const secret = secretKey.test(this.#source.lines[at.line - 1] ?? "");
+    const name = secret ? "" : ` '${alias.source}'`;
+    this.#problem(
+      `unknown anchor${name} referenced`,
+      at,
+      "Quote a text that begins with an asterisk.",
+    );
     return scalarNode(null, at);
   }
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import * as fc from "fast-check";
+import { stringify } from "yaml";
 import { int, secret, section } from "../../../src/config/fields.ts";
 import { parseId, parsePipelineId } from "../../../src/config/ids.ts";
-import { formatProblems } from "../../../src/config/problems.ts";
+import { formatNotice, formatProblems } from "../../../src/config/problems.ts";
 import { resolveConfig, resolveLoaded } from "../../../src/config/service-config.ts";
 import { editDistance, nearest } from "../../../src/config/suggest.ts";
 import { anything, nopRegistry, registryOf, stubFactory } from "../../support/nop-registry.ts";
@@ -491,4 +492,29 @@ test("thousands of mistakes are all told, in reasonable time", async () => {
   const text = await rejection(`receivers:\n  otlp:\n${keys}\n`, registry);
   expect(text.match(/has invalid keys/gu)).toHaveLength(3000);
   expect(performance.now() - start).toBeLessThan(5000);
+});
+
+test("whatever stands in bodies, no text shows what is secret or unknown", async () => {
+  const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
+    tree: fc.oneof(
+      { depthSize: "small", maxDepth: 4 },
+      fc.constantFrom("hunter2", "a: hunter2", "hunter2\nhunter2", "${env:X}hunter2", "#hunter2"),
+      fc.array(tie("tree"), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom("a", "b", "token"), tie("tree"), { maxKeys: 3 }),
+    ),
+  }));
+  const bodyTree = fc.dictionary(fc.constantFrom("token", "tokn", "other"), tree, { maxKeys: 3 });
+  const print = fc.constantFrom<(value: unknown) => string>(JSON.stringify, (value) =>
+    stringify(value),
+  );
+  await fc.assert(
+    fc.asyncProperty(bodyTree, bodyTree, print, async (known, unknown, text) => {
+      const document = { receivers: { otlp: known }, exporters: { nope: unknown } };
+      const { problems, notices } = await resolveLoaded(load(text(document)), registry);
+      const shown = formatProblems(problems) + notices.map(formatNotice).join("\n");
+      expect(shown).toContain("must have at least one pipeline");
+      expect(shown).not.toContain("hunter2");
+    }),
+    { numRuns: 500 },
+  );
 });

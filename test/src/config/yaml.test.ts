@@ -93,6 +93,9 @@ describe("mistakes", () => {
   test("a line with a secret's key is not shown where the text does not parse", () => {
     expect(errors('password: "hunter2\nx: y')).not.toContain("hunter2");
     expect(errors("a: {api_key: hunter2, b: [}")).not.toContain("hunter2");
+    expect(errors("a: 1\npassword hunter2\nb: 2")).not.toContain("hunter2");
+    expect(errors("password: *hunter2")).not.toContain("hunter2");
+    expect(errors('key: "-----BEGIN\n  MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n')).not.toContain("MIIE");
   });
 });
 
