@@ -41,18 +41,18 @@ export interface Decoded {
  * Decodes one section.
  *
  * @param path Where the section stands in the whole configuration (`exporters`, `otlp_grpc/eu`).
- * @param missingAt Position for problems when there is no node or nothing in it: the key.
+ * @param keyAt Position of its key: for what is missing in it.
  */
 export function decode(
   schema: z.ZodType,
   node: ConfigNode | undefined,
   path: readonly string[],
-  missingAt?: Position,
+  keyAt?: Position,
 ): Decoded {
-  const at = isNull(node) ? (missingAt ?? node?.at) : node!.at;
+  const at = keyAt ?? node?.at;
   if (at === undefined) throw new Error("BUG: decode needs a node or a position");
   const root = node === undefined || isNull(node) ? scalarNode(null, at, node?.original) : node;
-  const walker = new Walker(path, root);
+  const walker = new Walker(path, root, at);
   const input = walker.walk(schema, root, []);
   const { issues, notices, secrets } = walker;
   const parsed = zodProblems(schema, input === absent ? {} : input, walker);
@@ -73,10 +73,12 @@ export class Walker {
   readonly removed: Path[] = [];
   readonly base: readonly string[];
   readonly root: ConfigNode;
+  readonly start: Position;
 
-  constructor(base: readonly string[], root: ConfigNode) {
+  constructor(base: readonly string[], root: ConfigNode, start: Position) {
     this.base = base;
     this.root = root;
+    this.start = start;
   }
 
   walk(schema: Schema, node: ConfigNode, path: Path): unknown {
@@ -123,7 +125,7 @@ export class Walker {
       stage: "decode",
       message: `'${dotted(path)}' ${message}`,
       path: [...this.base, ...path.map(String)],
-      at: at ?? positionOf(this.root, path),
+      at: at ?? positionOf(this.root, path, this.start),
       hint,
     });
   }
@@ -285,7 +287,7 @@ export class Walker {
     let best: Walker | undefined;
     let bestInput: unknown;
     for (const option of options) {
-      const attempt = new Walker(this.base, this.root);
+      const attempt = new Walker(this.base, this.root, this.start);
       const input = attempt.walk(option, node, path);
       if (best === undefined || attempt.issues.length < best.issues.length) {
         best = attempt;
@@ -313,7 +315,7 @@ export class Walker {
     if (value !== 0) {
       const meant = formatDuration(value / 1e6);
       const text = `a duration without a unit is in nanoseconds: ${value} means ${meant}; write for example ${value}s`;
-      this.#notice("warn", path, text, positionOf(this.root, path));
+      this.#notice("warn", path, text, positionOf(this.root, path, this.start));
     }
     return value;
   }

@@ -66,8 +66,9 @@ export async function resolveConfig(root: MapNode, registry: Registry): Promise<
   const components = await readComponents(root, registry, findings);
   const service = serviceSection(root, findings);
   const { notices, problems, secrets } = findings;
-  const telemetryNode = child(service, "telemetry");
-  const decoded = decode(telemetry, telemetryNode, ["service", "telemetry"], root.at);
+  const written = service?.entries.get("telemetry");
+  const keyAt = written?.keyAt ?? root.at;
+  const decoded = decode(telemetry, written?.value, ["service", "telemetry"], keyAt);
   for (const issue of decoded.issues) problems.push(inService(issue));
   notices.push(...decoded.notices);
   for (const secret of decoded.secrets) secrets.add(secret);

@@ -2,6 +2,7 @@
 import type { z } from "./fields.ts";
 import type { Problem } from "./problems.ts";
 import { type Field, fieldOf } from "./shape.ts";
+import type { Position } from "./source.ts";
 import { hintFor } from "./suggest.ts";
 import { type ConfigNode, positionOf } from "./tree.ts";
 
@@ -12,6 +13,8 @@ type Path = readonly (string | number)[];
 interface Section {
   readonly base: readonly string[];
   readonly root: ConfigNode;
+  /** Its key. */
+  readonly start: Position;
   /** Paths already complained about. */
   readonly removed: Path[];
 }
@@ -90,7 +93,7 @@ function problemOf(schema: z.ZodType, issue: ZodIssue, section: Section): Proble
     stage: isDecode ? "decode" : "validate",
     message,
     path: full,
-    at: positionOf(section.root, path),
+    at: positionOf(section.root, path, section.start),
     hint,
   };
 }
@@ -127,7 +130,8 @@ function describe(
 }
 
 function valueText(issue: z.core.$ZodIssueInvalidValue): { text: string; hint?: string } {
-  const values = issue.values.map(String);
+  // "" stands for "not given" and is nobody's choice.
+  const values = issue.values.map(String).filter((value) => value !== "");
   if (issue.input === undefined) return { text: "must be specified" };
   const valid = `(valid values: [${values.join(" ")}])`;
   if (typeof issue.input !== "string") return { text: `unsupported value ${valid}` };
