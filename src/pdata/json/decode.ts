@@ -10,6 +10,7 @@ import { type MessageName, requestMessages } from "../otlp-schema.ts";
 import type { Signal } from "../payload.ts";
 import { varintLength, Writer, wireLength } from "../wire.ts";
 import {
+  hashKey,
   hashPrime,
   hashStart,
   type JsonField,
@@ -56,6 +57,8 @@ interface Frame {
   list: JsonField | undefined;
   /** Of `Writer.begin`; -1: nothing to end. */
   handle: number;
+  /** Index plus one of the field read last; 0: none. */
+  previous: number;
   /** Bit per field of `message` that was written. */
   seen: number;
   /** Nesting within an attribute value; -1 outside. */
@@ -116,7 +119,7 @@ class JsonDecoder {
     if (c === closeBrace) return this.#close(frame);
     if (!this.#isFresh) c = this.#afterComma(c, "',' or '}'");
     if (c !== quote) reader.unexpected("a key");
-    const field = this.#readKey(frame.message);
+    const field = this.#readKey(frame);
     reader.expect(colon);
     this.#isFresh = false;
     c = reader.peek();
@@ -128,20 +131,29 @@ class JsonDecoder {
   }
 
   /** The field that the key names; undefined: an unknown one. */
-  #readKey(message: JsonMessage): JsonField | undefined {
+  #readKey(frame: Frame): JsonField | undefined {
+    const { message } = frame;
+    const guess = message.guesses[frame.previous];
+    if (guess !== undefined && this.#reader.takeIfIs(guess.spelling)) {
+      frame.previous = guess.field.index + 1;
+      return guess.field;
+    }
+    const found = this.#findKey(message);
+    if (found === undefined) return undefined;
+    message.guesses[frame.previous] = found;
+    frame.previous = found.field.index + 1;
+    return found.field;
+  }
+
+  #findKey(message: JsonMessage): NamedField | undefined {
     const reader = this.#reader;
     reader.readString();
-    if (reader.hasEscapes) return fieldByText(message, reader.text());
+    if (reader.hasEscapes) return namedByText(message, reader.text());
     const { body, start, end } = reader;
     let hash = hashStart;
     for (let p = start; p < end; p++) hash = Math.imul(hash ^ body[p]!, hashPrime);
     const candidates = message.byHash.get(hash);
-    if (candidates === undefined) return undefined;
-    for (let i = 0; i < candidates.length; i++) {
-      const candidate = candidates[i]!;
-      if (isSpelled(candidate, body, start, end)) return candidate.field;
-    }
-    return undefined;
+    return candidates?.find((candidate) => isSpelled(candidate, body, start, end));
   }
 
   #nextElement(frame: Frame, list: JsonField): void {
@@ -210,12 +222,13 @@ class JsonDecoder {
   ): void {
     const frame = this.#frames[this.#depth++];
     if (frame === undefined) {
-      this.#frames.push({ message, list, handle, seen: 0, attributeDepth });
+      this.#frames.push({ message, list, handle, previous: 0, seen: 0, attributeDepth });
       return;
     }
     frame.message = message;
     frame.list = list;
     frame.handle = handle;
+    frame.previous = 0;
     frame.seen = 0;
     frame.attributeDepth = attributeDepth;
   }
@@ -279,10 +292,10 @@ function isSpelled(named: NamedField, body: Uint8Array, start: number, end: numb
 }
 
 /** For keys with escapes, which no encoder writes. */
-function fieldByText(message: JsonMessage, key: string): JsonField | undefined {
-  return message.fields.find(
-    ({ name }) => name === key || name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`) === key,
-  );
+function namedByText(message: JsonMessage, key: string): NamedField | undefined {
+  const spelling = Buffer.from(key);
+  const candidates = message.byHash.get(hashKey(spelling));
+  return candidates?.find((candidate) => spelling.equals(candidate.spelling));
 }
 
 /**

@@ -92,6 +92,11 @@ export interface JsonMessage {
   readonly isAttribute: boolean;
   /** Hash of a key's bytes to the fields that have a name of this hash. */
   readonly byHash: ReadonlyMap<number, readonly NamedField[]>;
+  /**
+   * The key that followed last time, by the index of the field before it plus one (0: the first key). Writers
+   * keep to one order, so one comparison finds most keys; learned by the decoder, and never more than a guess.
+   */
+  readonly guesses: (NamedField | undefined)[];
 }
 
 /** One spelling of a field's name. */
@@ -178,6 +183,7 @@ function prepareMessage(name: MessageName): JsonMessage {
     oldListIndex: fields.findIndex((field) => field.number === 1000),
     isAttribute: attributeMessages.has(name),
     byHash: namesByHash(fields),
+    guesses: Array.from({ length: fields.length + 1 }, () => undefined),
   };
 }
 

@@ -66,8 +66,23 @@ export class JsonReader {
   }
 
   expect(byte: number): void {
+    if (this.body[this.position] === byte) {
+      this.position++;
+      return;
+    }
     if (this.peek() !== byte) this.unexpected(`'${String.fromCharCode(byte)}'`);
     this.position++;
+  }
+
+  /** Takes the string literal at the position if it is this text, written without escapes. */
+  takeIfIs(text: Uint8Array): boolean {
+    const { body } = this;
+    const start = this.position + 1;
+    const end = start + text.length;
+    if (body[end] !== quote) return false;
+    for (let i = 0; i < text.length; i++) if (body[start + i] !== text[i]) return false;
+    this.position = end + 1;
+    return true;
   }
 
   /** Fails with what stands at the position instead of what was expected. */
