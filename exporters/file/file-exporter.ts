@@ -42,29 +42,36 @@ export class FileExporter implements Exporter {
   }
 
   async push(payload: Payload, _context: Context, abort: AbortSignal): Promise<PushResult> {
-    if (payload.itemCount === 0 && payload.parts.length === 0) return {};
-    await this.#gate.enter(payload.byteLength);
+    if (payload.parts.length === 0) return {};
     try {
-      if (abort.aborted) {
-        throw new TelemetryError("SHUTTING_DOWN", "cannot write file: the service is stopping", {
-          retryable: true,
-        });
-      }
-      await this.#destination.write(payload);
+      await untilAborted(this.#write(payload, abort), abort);
       this.#report(undefined);
       return {};
     } catch (error) {
       this.#report(error);
       throw error;
-    } finally {
-      this.#gate.leave(payload.byteLength);
     }
   }
 
-  async shutdown(): Promise<void> {
+  /** Closes the files. A disk that hangs holds the service up only until the signal aborts. */
+  async shutdown(abort: AbortSignal): Promise<void> {
     this.#flushTimer?.cancel();
     this.#flushTimer = undefined;
-    await this.#destination.close();
+    try {
+      await untilAborted(this.#destination.close(), abort);
+    } catch (error) {
+      this.#settings.log.error("cannot close file", { error: causeOf(error).message });
+    }
+  }
+
+  async #write(payload: Payload, abort: AbortSignal): Promise<void> {
+    await this.#gate.enter(payload.byteLength);
+    try {
+      // Refused in the meantime: writing it now would only make the sender's next attempt a duplicate.
+      if (!abort.aborted) await this.#destination.write(payload);
+    } finally {
+      this.#gate.leave(payload.byteLength);
+    }
   }
 
   #report(error: unknown): void {
@@ -77,4 +84,17 @@ export class FileExporter implements Exporter {
       this.#settings.report({ state: "recoverable", message: error.message });
     }
   }
+}
+
+/** The work, or SHUTTING_DOWN once the signal aborts, whichever comes first. */
+function untilAborted(work: Promise<void>, abort: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const stop = () => {
+    const message = "cannot write file: the service is stopping";
+    reject(new TelemetryError("SHUTTING_DOWN", message, { retryable: true }));
+  };
+  if (abort.aborted) stop();
+  else abort.addEventListener("abort", stop, { once: true });
+  work.then(resolve, reject).finally(() => abort.removeEventListener("abort", stop));
+  return promise;
 }

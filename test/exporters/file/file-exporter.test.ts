@@ -99,7 +99,7 @@ describe("formats", () => {
     await push(first);
     expect(read()).toBe(lineOf(first));
     await push(createPayload("logs", [...first.parts, ...second.parts], [2, 1]));
-    await exporter.shutdown();
+    await exporter.shutdown(never);
     const joint = createPayload("logs", [...first.parts, ...second.parts], [2, 1]);
     expect(read()).toBe(lineOf(first) + lineOf(joint));
   });
@@ -108,7 +108,7 @@ describe("formats", () => {
     const { push, path, exporter } = await start({ format: "proto" });
     await push(createPayload("logs", [...first.parts, ...second.parts], [2, 1]));
     await push(second);
-    await exporter.shutdown();
+    await exporter.shutdown(never);
     const messages = messagesOf(readFileSync(path));
     expect(messages.map(bodies)).toEqual([["a", "b", "c"], ["c"]]);
   });
@@ -117,7 +117,7 @@ describe("formats", () => {
     const { push, path, exporter } = await start({ format, compression: "zstd" });
     await push(first);
     await push(second);
-    await exporter.shutdown();
+    await exporter.shutdown(never);
     const messages = messagesOf(readFileSync(path)).map((frame) => zstdDecompressSync(frame));
     const requests = format === "proto" ? messages : messages.map(fromJson);
     expect(requests.map(bodies)).toEqual([["a", "b"], ["c"]]);
@@ -126,7 +126,7 @@ describe("formats", () => {
   test("a payload without anything writes nothing", async () => {
     const { push, read, exporter } = await start();
     await push(createPayload("logs", [], []));
-    await exporter.shutdown();
+    await exporter.shutdown(never);
     expect(read()).toBe("");
   });
 });
@@ -138,7 +138,7 @@ describe("opening", () => {
     const { push, read, exporter } = await start({}, directory);
     expect(read()).toBe("");
     await push(second);
-    await exporter.shutdown();
+    await exporter.shutdown(never);
     expect(read()).toBe(lineOf(second));
   });
 
@@ -150,7 +150,7 @@ describe("opening", () => {
     writeFileSync(join(directory, "data.json"), "old\n");
     const { push, read, exporter } = await start(input, directory);
     await push(second);
-    await exporter.shutdown();
+    await exporter.shutdown(never);
     expect(read()).toBe(`old\n${lineOf(second)}`);
   });
 
@@ -159,13 +159,13 @@ describe("opening", () => {
     writeFileSync(join(directory, "data.json"), '{"half');
     const { push, read, exporter } = await start({ append: true }, directory);
     await push(second);
-    await exporter.shutdown();
+    await exporter.shutdown(never);
     expect(read()).toBe(`{"half\n${lineOf(second)}`);
   });
 
   test("only the owner may read the file", async () => {
     const { path, exporter } = await start();
-    await exporter.shutdown();
+    await exporter.shutdown(never);
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
@@ -185,7 +185,7 @@ describe("opening", () => {
       create_directory: true,
       directory_permissions: "0700",
     });
-    await exporter.shutdown();
+    await exporter.shutdown(never);
     expect(existsSync(path)).toBe(true);
     expect(statSync(join(directory, "a", "b")).mode & 0o777).toBe(0o700);
   });
@@ -193,17 +193,17 @@ describe("opening", () => {
   test("works without start, and shuts down without start and twice", async () => {
     const path = join(temporaryDirectory(), "data.json");
     const exporter = new FileExporter(configOf({ path }), testSettings());
-    await exporter.shutdown();
+    await exporter.shutdown(never);
     await exporter.push(first, context, never);
-    await exporter.shutdown();
-    await exporter.shutdown();
+    await exporter.shutdown(never);
+    await exporter.shutdown(never);
     expect(readFileSync(path, "utf8")).toBe(lineOf(first));
   });
 
   test("a device can be written to", async () => {
     const { push, exporter } = await start({ path: "/dev/null" });
     await expect(push(first)).resolves.toEqual({});
-    await exporter.shutdown();
+    await exporter.shutdown(never);
   });
 });
 
@@ -225,7 +225,7 @@ describe("writing", () => {
     expect(bench.files.writes).toBeLessThanOrEqual(3);
     expect(bench.read().split("\n")).toHaveLength(51);
     expect(bench.settings.budget.usedBytes).toBe(0);
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
   });
 
   test("pushes beyond the buffer wait, and all are written", async () => {
@@ -240,7 +240,7 @@ describe("writing", () => {
     resolve();
     await Promise.all(pushes);
     expect(statSync(bench.path).size).toBe(5 * (large.byteLength + 4));
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
   });
 
   test("written data is forced to the disk every flush_interval, and only when there is some", async () => {
@@ -253,9 +253,24 @@ describe("writing", () => {
     await bench.clock.advance(60_000);
     expect(bench.files.syncs).toBe(1);
     await bench.push(second);
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
     expect(bench.files.syncs).toBe(2);
     expect(bench.clock.pending).toBe(0);
+  });
+
+  test("a disk that hangs holds up neither pushes nor the shutdown once time is up", async () => {
+    const bench = await start();
+    const hang = Promise.withResolvers<void>();
+    bench.files.beforeWrite = hang.promise;
+    const abort = new AbortController();
+    const pushed = bench.exporter.push(first, context, abort.signal);
+    const stopped = bench.exporter.shutdown(abort.signal);
+    await bench.clock.advance(0);
+    abort.abort();
+    await expect(pushed).rejects.toMatchObject({ code: "SHUTTING_DOWN", retryable: true });
+    await expect(stopped).resolves.toBeUndefined();
+    hang.resolve();
+    await bench.exporter.shutdown(never);
   });
 
   test("an aborted push is refused retryably", async () => {
@@ -264,7 +279,7 @@ describe("writing", () => {
       code: "SHUTTING_DOWN",
       retryable: true,
     });
-    await exporter.shutdown();
+    await exporter.shutdown(never);
   });
 });
 
@@ -282,7 +297,7 @@ describe("a full disk", () => {
     bench.files.roomBytes = Number.POSITIVE_INFINITY;
     await bench.push(second);
     expect(bench.read()).toBe(lineOf(first) + lineOf(second));
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
   });
 
   test("where even cutting fails, the torn piece is cut before the next write", async () => {
@@ -297,7 +312,7 @@ describe("a full disk", () => {
     bench.files.truncateFails = false;
     await bench.push(second);
     expect(bench.read()).toBe(lineOf(first) + lineOf(second));
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
   });
 
   test("within a group what is whole in the file is acknowledged, the rest is not", async () => {
@@ -317,7 +332,7 @@ describe("a full disk", () => {
     const written = (await Promise.all(results)).filter((payload) => payload !== undefined);
     expect(written).toHaveLength(3);
     expect(bench.read()).toBe(written.map(lineOf).join(""));
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
   });
 
   test("a file emptied by somebody else in the meantime is not filled up with zeros", async () => {
@@ -329,7 +344,7 @@ describe("a full disk", () => {
     bench.files.roomBytes = Number.POSITIVE_INFINITY;
     await bench.push(second);
     expect(bench.read()).toBe(lineOf(second));
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
   });
 
   test("the status says so until a write succeeds", async () => {
@@ -351,8 +366,8 @@ describe("a full disk", () => {
     await exporter.push(first, context, never);
     await exporter.push(first, context, never);
     expect(states).toEqual(["recoverable", "ok"]);
-    await exporter.shutdown();
-    await bench.exporter.shutdown();
+    await exporter.shutdown(never);
+    await bench.exporter.shutdown(never);
   });
 
   const mounted: string[] = [];
@@ -399,7 +414,7 @@ describe("a full disk", () => {
     writeFileSync(join(directory, "ballast"), "");
     await exporter.push(refused, context, never);
     expect(linesOf()).toHaveLength(acknowledged.length + 1);
-    await exporter.shutdown();
+    await exporter.shutdown(never);
   });
 });
 
@@ -410,7 +425,7 @@ describe("rotation", () => {
       await bench.push(big(name));
       await bench.clock.advance(1000);
     }
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
     const names = readdirSync(bench.directory).toSorted();
     expect(names).toEqual([
       "data-2023-11-14T22-13-22.000.json",
@@ -433,7 +448,7 @@ describe("rotation", () => {
   test("records of one group are spread over files, too", async () => {
     const bench = await start({ rotation: { max_megabytes: 1 } });
     await Promise.all(["a", "b", "c", "d", "e"].map((name) => bench.push(big(name))));
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
     const sizes = readdirSync(bench.directory).map(
       (name) => statSync(join(bench.directory, name)).size,
     );
@@ -446,7 +461,7 @@ describe("rotation", () => {
     await bench.push(second);
     await bench.push(logsPayload(["x".repeat(3 * mebibyte)]));
     await bench.push(second);
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
     expect(readdirSync(bench.directory)).toHaveLength(3);
   });
 
@@ -456,7 +471,7 @@ describe("rotation", () => {
       await bench.push(big(String(i)));
       await bench.clock.advance(1000);
     }
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
     expect(readdirSync(bench.directory)).toHaveLength(2);
   });
 
@@ -468,14 +483,14 @@ describe("rotation", () => {
     await expect(bench.push(big("c"))).rejects.toMatchObject({ retryable: true });
     bench.files.renameFails = false;
     await bench.push(big("c"));
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
     expect(readdirSync(bench.directory)).toHaveLength(2);
   });
 
   test("the directory is created", async () => {
     const path = join(temporaryDirectory(), "new", "data.json");
     const { exporter } = await start({ path, rotation: {} });
-    await exporter.shutdown();
+    await exporter.shutdown(never);
     expect(existsSync(path)).toBe(true);
   });
 });
@@ -485,7 +500,7 @@ describe("group_by", () => {
     const bench = await startGrouped();
     await bench.push(grouped("one", "two/deep", "one"));
     await bench.push(grouped("one"));
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
     expect(linesIn(bench, "one.json")).toEqual([["one 0", "one 2"], ["one 0"]]);
     expect(linesIn(bench, "two/deep.json")).toEqual([["two/deep 1"]]);
   });
@@ -494,7 +509,7 @@ describe("group_by", () => {
     const bench = await startGrouped();
     await bench.push(grouped("one", undefined, undefined));
     expect(bench.settings.dropped).toEqual(new Map([["missing_attribute", 4]]));
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
   });
 
   test.each([
@@ -508,7 +523,7 @@ describe("group_by", () => {
   ])("%j stays below the root as %s", async (segment, name) => {
     const bench = await startGrouped();
     await bench.push(grouped(segment));
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
     expect(linesIn(bench, name)).toHaveLength(1);
     expect(readdirSync(bench.directory)).toEqual(["out"]);
   });
@@ -523,7 +538,7 @@ describe("group_by", () => {
     expect(readdirSync(outside)).toEqual([]);
     expect(bench.settings.dropped).toEqual(new Map([["file_write_failed", 4]]));
     expect(linesIn(bench, "good.json")).toHaveLength(1);
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
   });
 
   test("a value that makes no file name is dropped and holds up nobody", async () => {
@@ -531,7 +546,7 @@ describe("group_by", () => {
     await bench.push(grouped("x".repeat(300), "good"));
     expect(bench.settings.dropped).toEqual(new Map([["file_write_failed", 2]]));
     expect(linesIn(bench, "good.json")).toHaveLength(1);
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
   });
 
   test("a retry after a partial failure writes only what is missing", async () => {
@@ -542,7 +557,7 @@ describe("group_by", () => {
     await expect(bench.push(payload)).rejects.toMatchObject({ retryable: true });
     bench.files.roomBytes = Number.POSITIVE_INFINITY;
     await bench.push(payload);
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
     expect(linesIn(bench, "one.json")).toHaveLength(2);
     expect(linesIn(bench, "two.json")).toHaveLength(2);
   });
@@ -553,7 +568,7 @@ describe("group_by", () => {
     for (let round = 0; round < 3; round++) {
       for (const segment of segments) await bench.push(grouped(segment));
     }
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
     expect(bench.files.opens).toHaveLength(15);
     for (const segment of segments) expect(linesIn(bench, `${segment}.json`)).toHaveLength(3);
   });
@@ -564,7 +579,7 @@ describe("group_by", () => {
     writeFileSync(join(directory, "out", "one.json"), "old\n");
     const bench = await startGrouped({}, directory);
     await bench.push(grouped("one"));
-    await bench.exporter.shutdown();
+    await bench.exporter.shutdown(never);
     expect(linesIn(bench, "one.json")).toHaveLength(1);
   });
 });
@@ -575,7 +590,7 @@ test("the real file system is used by default", async () => {
   await exporter.start();
   await exporter.push(first, context, never);
   expect(readFileSync(path, "utf8")).toBe(lineOf(first));
-  await exporter.shutdown();
+  await exporter.shutdown(never);
 });
 
 /** Length-prefixed messages. */
