@@ -3,7 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { type Clock, sleep } from "../../src/clock.ts";
 import { TelemetryError } from "../../src/errors.ts";
 import type { Logger } from "../../src/log.ts";
-import { causeText } from "../../src/self-telemetry/cause.ts";
+import { causeText } from "../../src/net/cause.ts";
 import type { Profiler } from "./profiler.ts";
 
 /** V8 keeps every sample in memory: at 100 samples a second an hour is about 10 MB. */
