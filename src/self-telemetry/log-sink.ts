@@ -2,7 +2,7 @@
 import { createWriteStream, openSync, type WriteStream } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { TelemetryError } from "../errors.ts";
-import { causeText } from "../net/cause.ts";
+import { causeText } from "./cause.ts";
 
 /** A stream that takes text, such as process.stderr. */
 export interface TextStream {

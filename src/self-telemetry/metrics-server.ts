@@ -7,10 +7,10 @@
 import type { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import type { Component } from "../component.ts";
 import type { Logger } from "../log.ts";
-import { causeText } from "../net/cause.ts";
 import { contentTypeOf, defaultFormat } from "../prometheus/negotiate.ts";
 import { renderFamilies } from "../prometheus/text-writer.ts";
 import type { HttpExchange, HttpServerSpec, Listener } from "../transport.ts";
+import { causeText } from "./cause.ts";
 import type { PrometheusReaderConfig } from "./config.ts";
 import { familiesOf } from "./families.ts";
 import { createProducer, type ProducerOptions } from "./producer.ts";

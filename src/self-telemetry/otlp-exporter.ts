@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { PushMetricExporter } from "@opentelemetry/sdk-metrics";
 import { Secret } from "../config/fields.ts";
 import { TelemetryError } from "../errors.ts";
-import { causeText } from "../net/cause.ts";
+import { causeText } from "./cause.ts";
 import type { OtlpReaderConfig } from "./config.ts";
 
 export interface TlsFiles {

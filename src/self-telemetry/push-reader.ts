@@ -6,7 +6,7 @@ import type { MetricReader, PushMetricExporter, ResourceMetrics } from "@opentel
 import type { Clock, Timer } from "../clock.ts";
 import type { Component } from "../component.ts";
 import type { Logger } from "../log.ts";
-import { causeText } from "../net/cause.ts";
+import { causeText } from "./cause.ts";
 import type { PeriodicReaderConfig } from "./config.ts";
 import {
   loadTlsFiles,
