@@ -80,7 +80,8 @@ export class HttpAgent extends Agent {
     const secure = proxy.protocol === "https:";
     const port = Number(proxy.port) || (secure ? 443 : 80);
     const servername = isIP(host) === 0 ? { servername: host } : {};
-    const tls = secure ? { ...(await this.#options.tls()), ...servername } : undefined;
+    const { servername: _, ...options } = secure ? await this.#options.tls() : {};
+    const tls = secure ? { ...options, ...servername } : undefined;
     const limit = { clock: this.#options.clock, timeoutMs: connectTimeoutMs };
     try {
       return await dial({ key: host, host, port }, { ...limit, tls });

@@ -5,7 +5,9 @@
  *     the same as JSON: {"partialSuccess": {"rejectedSpans": "3", "errorMessage": "…"}}
  */
 import type { PushResult } from "../component.ts";
+import type { Logger } from "../log.ts";
 import { wireFixed32, wireFixed64, wireLength, wireVarint } from "../pdata/wire.ts";
+import { type DecodedStatus, decodeStatus } from "./rpc-status.ts";
 
 /** A part of a response that a log line or an error can carry. */
 const maxMessageLength = 4096;
@@ -38,6 +40,34 @@ export function parsePartialSuccess(body: Uint8Array): PushResult {
   }
   const message = partial["errorMessage"] ?? partial["error_message"];
   return partialSuccess(rejected, typeof message === "string" ? message : "");
+}
+
+/** A backend that took everything may still have something to say; delivery reports what was rejected. */
+export function noteBackendWarning(result: PushResult, log: Logger): PushResult {
+  const message = result.message ?? "";
+  if (message !== "" && result.rejectedItems === 0) {
+    log.warn("Partial success response", { message, dropped_items: 0 });
+  }
+  return result;
+}
+
+/** A google.rpc.Status in foreign bytes; undefined when they are none. */
+export function readStatus(bytes: Uint8Array): DecodedStatus | undefined {
+  return isWellFormed(bytes, statusPath) ? decodeStatus(bytes) : undefined;
+}
+
+/** Field numbers of the messages within each other: Status.details, Any.value, RetryInfo.retry_delay. */
+const statusPath = [3, 2, 1];
+
+/** Whether the bytes are a message, and those along the path too: readers of verified bytes would not end. */
+function isWellFormed(bytes: Uint8Array, path: readonly number[]): boolean {
+  let whole = true;
+  const own = walk(bytes, (number, value) => {
+    if (number === path[0] && value instanceof Uint8Array) {
+      whole &&= isWellFormed(value, path.slice(1));
+    }
+  });
+  return own && whole;
 }
 
 /** `message` of a google.rpc.Status in JSON; undefined when the text is none. */
@@ -76,7 +106,8 @@ function walk(
   let at = 0;
   while (at < bytes.length) {
     const tag = varint(bytes, at);
-    if (tag === undefined) return false;
+    // Field numbers have 29 bits.
+    if (tag === undefined || tag.value >= 2 ** 32) return false;
     const first = tag.value % 8 === wireFixed64 || tag.value % 8 === wireFixed32;
     const head = first ? { value: 0, end: tag.end } : varint(bytes, tag.end);
     if (head === undefined) return false;

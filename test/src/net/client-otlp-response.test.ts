@@ -1,6 +1,13 @@
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { assert, property, uint8Array } from "fast-check";
-import { decodePartialSuccess, parsePartialSuccess } from "../../../src/net/otlp-response.ts";
+import { silentLogger } from "../../../src/log.ts";
+import {
+  decodePartialSuccess,
+  noteBackendWarning,
+  parsePartialSuccess,
+  readStatus,
+} from "../../../src/net/otlp-response.ts";
+import { encodeStatus } from "../../../src/net/rpc-status.ts";
 
 test.each([
   ["", {}],
@@ -36,6 +43,17 @@ test("the message of a backend is cut to 4096 characters", () => {
 });
 
 test.each([
+  [{ rejectedItems: 0, message: "deprecated" }, 1],
+  [{ rejectedItems: 2, message: "too old" }, 0],
+  [{}, 0],
+])("%j is logged %i times here", (result, times) => {
+  const lines: string[] = [];
+  const log = { ...silentLogger, warn: (line: string) => void lines.push(line) };
+  expect(noteBackendWarning(result, log)).toBe(result);
+  expect(lines).toHaveLength(times);
+});
+
+test.each([
   "null",
   "[]",
   "3",
@@ -43,4 +61,35 @@ test.each([
   '{"partialSuccess":{"rejectedSpans":"many"}}',
 ])("JSON %s says nothing", (text) => {
   expect(parsePartialSuccess(Buffer.from(text))).toEqual({});
+});
+
+describe("readStatus", () => {
+  test("reads message and delay", () => {
+    const status = { code: 8, message: "slow", retryAfterMs: 1500 };
+    expect(readStatus(encodeStatus(status))).toEqual(status);
+  });
+
+  test.each([
+    "ff".repeat(11),
+    "0aff",
+    "0affffffff0f",
+    "1aff",
+    "1a0412ffffff",
+    "1a0212ff",
+    "9280808080010212ff",
+  ])("bytes that are no status are told from one: %s", (hex) => {
+    expect(readStatus(Buffer.from(hex, "hex"))).toBeUndefined();
+  });
+
+  test("no bytes make it fail or hang", () => {
+    assert(
+      property(uint8Array({ maxLength: 64 }), (bytes) => {
+        const nested = Buffer.concat([Buffer.from([0x1a, bytes.length]), bytes]);
+        for (const candidate of [bytes, nested]) {
+          expect(["object", "undefined"]).toContain(typeof readStatus(candidate));
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
 });

@@ -1,0 +1,285 @@
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { config } from "../../../exporters/otlp_http/config.ts";
+import { factory } from "../../../exporters/otlp_http/factory.ts";
+import type { Context, Exporter } from "../../../src/component.ts";
+import { encodeStatus } from "../../../src/net/rpc-status.ts";
+import { createPayload } from "../../../src/pdata/payload.ts";
+import { Writer } from "../../../src/pdata/wire.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { portOf } from "../../support/grpc-backend.ts";
+import { logsPayload } from "../../support/payloads.ts";
+import { testSettings } from "../../support/settings.ts";
+
+const context: Context = { receivedMs: 0 };
+const never = new AbortController().signal;
+const closers: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+interface Backend {
+  readonly url: string;
+  readonly seen: { url: string; headers: IncomingHttpHeaders; body: Buffer }[];
+}
+
+async function backend(
+  answer: (response: ServerResponse) => void = (response) => void response.end(),
+): Promise<Backend> {
+  const seen: Backend["seen"] = [];
+  const server = createServer((incoming, response) => {
+    const chunks: Buffer[] = [];
+    incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+    incoming.on("end", () => {
+      seen.push({
+        url: incoming.url ?? "",
+        headers: incoming.headers,
+        body: Buffer.concat(chunks),
+      });
+      answer(response);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  closers.push(() => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return { url: `http://127.0.0.1:${portOf(server)}`, seen };
+}
+
+/** Date.parse("Sun, 09 Feb 2025 15:04:00 GMT"), 5 s before the date of the Collector's case. */
+const clock = new FakeClock(1_739_113_440_000);
+
+function create(options: Record<string, unknown>): Exporter {
+  const exporter = factory.create({
+    config: config.parse(options),
+    settings: testSettings({ clock }),
+  });
+  closers.push(() => exporter.shutdown!(AbortSignal.abort()));
+  return exporter;
+}
+
+const payload = logsPayload(["a", "b"]);
+const push = (exporter: Exporter) => exporter.push(payload, context, never);
+const answering = (
+  status: number,
+  headers: Record<string, string> = {},
+  body: string | Uint8Array = "",
+) =>
+  backend((response) => {
+    response.writeHead(status, headers);
+    response.end(body);
+  });
+
+describe("requests", () => {
+  test.each([
+    ["traces", "", "/v1/traces"],
+    ["metrics", "/base", "/base/v1/metrics"],
+    ["logs", "/base/", "/base/v1/logs"],
+  ] as const)("%s with base %j go to %s, byte for byte", async (signal, base, url) => {
+    const server = await backend();
+    const parts = [Buffer.from("0a021200", "hex"), Buffer.from("0a00", "hex")];
+    const exporter = create({ endpoint: server.url + base });
+    expect(await exporter.push(createPayload(signal, parts, [0, 0]), context, never)).toEqual({});
+    const seen = server.seen[0]!;
+    expect(seen.url).toBe(url);
+    expect(seen.headers).toMatchObject({
+      "content-type": "application/x-protobuf",
+      "content-encoding": "gzip",
+    });
+    expect(gunzipSync(seen.body).toString("hex")).toBe("0a0212000a00");
+  });
+
+  test("an endpoint of one signal is used as it is", async () => {
+    const server = await backend();
+    const exporter = create({
+      endpoint: "http://127.0.0.1:1",
+      logs_endpoint: `${server.url}/custom?k=1`,
+    });
+    await push(exporter);
+    expect(server.seen[0]!.url).toBe("/custom?k=1");
+  });
+
+  test("a signal without an endpoint is refused with the Collector's text", async () => {
+    const exporter = create({ traces_endpoint: "http://127.0.0.1:1/v1/traces" });
+    await expect(push(exporter)).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: "either endpoint or logs_endpoint must be specified",
+    });
+  });
+
+  test("encoding json sends OTLP/JSON", async () => {
+    const server = await backend();
+    await push(create({ endpoint: server.url, encoding: "json", compression: "none" }));
+    const seen = server.seen[0]!;
+    expect(seen.headers["content-type"]).toBe("application/json");
+    expect(seen.headers["content-length"]).toBe(String(seen.body.length));
+    const {
+      resourceLogs,
+    }: {
+      resourceLogs: { scopeLogs: { logRecords: { body: unknown }[] }[] }[];
+    } = JSON.parse(seen.body.toString());
+    const records = resourceLogs[0]!.scopeLogs[0]!.logRecords;
+    expect(records.map((record) => record.body)).toEqual([
+      { stringValue: "a" },
+      { stringValue: "b" },
+    ]);
+  });
+});
+
+describe("start", () => {
+  test.each([
+    ["https://127.0.0.1:1", "failed to load TLS config: cannot read ca_file /no/such.pem"],
+    ["http://127.0.0.1:1", ""],
+  ])("unreadable TLS files stop it where they are needed: %s", async (endpoint, message) => {
+    const start = create({ endpoint, tls: { ca_file: "/no/such.pem" } }).start!();
+    const text = await start.then(
+      () => "",
+      (error: Error) => error.message,
+    );
+    expect(text.slice(0, message.length)).toBe(message);
+    expect(text === "").toBe(message === "");
+  });
+});
+
+describe("success", () => {
+  const w = new Writer();
+  const at = w.begin(1);
+  w.tag(1, 0);
+  w.varint(300);
+  w.string(2, "too old");
+  w.end(at);
+  const json = { "content-type": "application/json" };
+  const proto = { "content-type": "application/x-protobuf" };
+  const rejected = { rejectedItems: 300, message: "too old" };
+
+  test.each<[string, number, Record<string, string>, string | Uint8Array, object]>([
+    ["protobuf", 200, proto, w.take(), rejected],
+    [
+      "JSON",
+      200,
+      json,
+      '{"partialSuccess":{"rejectedLogRecords":"300","errorMessage":"too old"}}',
+      rejected,
+    ],
+    [
+      "JSON with numbers",
+      200,
+      json,
+      '{"partialSuccess":{"rejectedSpans":300,"errorMessage":"too old"}}',
+      rejected,
+    ],
+    [
+      "a warning only",
+      200,
+      json,
+      '{"partialSuccess":{"errorMessage":"hm"}}',
+      { rejectedItems: 0, message: "hm" },
+    ],
+    ["an empty body", 204, {}, "", {}],
+    ["an empty partial success", 200, json, '{"partialSuccess":{}}', {}],
+    ["broken JSON", 200, json, "{", {}],
+    ["broken protobuf", 200, proto, Buffer.from("ff", "hex"), {}],
+    ["another type", 202, { "content-type": "text/html" }, "<p>", {}],
+    ["a giant body", 200, json, " ".repeat(70_000), {}],
+  ])("%s", async (_name, status, headers, body, result) => {
+    const server = await answering(status, headers, body);
+    expect(await push(create({ endpoint: server.url }))).toEqual(result);
+  });
+});
+
+describe("errors", () => {
+  const table: { http: { status: number; retry_after?: string; retry: boolean }[] } = JSON.parse(
+    readFileSync(join(__dirname, "../../testdata/collector/delivery/exporter-retry.json"), "utf8"),
+  );
+  /** The dates of the table lie on a Sunday that it calls Monday; only the instant matters. */
+  const delays: Record<string, number> = { "30": 30_000, "Mon, 09 Feb 2025 15:04:05 GMT": 5000 };
+
+  test.each(table.http)("$status with Retry-After $retry_after", async (row) => {
+    const headers: Record<string, string> =
+      row.retry_after === undefined ? {} : { "retry-after": row.retry_after };
+    const server = await answering(row.status, headers);
+    const error: unknown = await push(create({ endpoint: server.url })).catch(
+      (caught: unknown) => caught,
+    );
+    expect(error).toMatchObject({
+      retryable: row.retry,
+      message: expect.stringContaining(
+        `error exporting items, request to ${server.url}/v1/logs responded with HTTP Status Code ${row.status}`,
+      ),
+    });
+    expect(error).toHaveProperty("retryAfterMs", delays[row.retry_after ?? ""]);
+  });
+
+  test("Retry-After of another status has no effect", async () => {
+    const server = await answering(502, { "retry-after": "30" });
+    await expect(push(create({ endpoint: server.url }))).rejects.toMatchObject({
+      retryAfterMs: undefined,
+    });
+  });
+
+  test.each<[string, Record<string, string>, string | Uint8Array]>([
+    [
+      "protobuf",
+      { "content-type": "application/x-protobuf" },
+      encodeStatus({ code: 3, message: "no such tenant" }),
+    ],
+    ["JSON", { "content-type": "application/json" }, '{"code":3,"message":"no such tenant"}'],
+    ["plain text", { "content-type": "text/plain; charset=utf-8" }, "no such tenant\n"],
+  ])("the backend's words are shown: %s", async (_name, headers, body) => {
+    const server = await answering(400, headers, body);
+    await expect(push(create({ endpoint: server.url }))).rejects.toMatchObject({
+      code: "BACKEND_REJECTED",
+      message: expect.stringMatching(/HTTP Status Code 400, Message=no such tenant$/u),
+    });
+  });
+
+  test.each<[number, string, string | Uint8Array]>([
+    [413, "text/plain", ""],
+    [400, "text/plain", "http: request body too large\n"],
+    [400, "application/json", '{"code":3,"message":"http: request body too large"}'],
+  ])("%i %s %j is TOO_LARGE", async (status, type, body) => {
+    const server = await answering(status, { "content-type": type }, body);
+    await expect(push(create({ endpoint: server.url }))).rejects.toMatchObject({
+      code: "TOO_LARGE",
+      retryable: false,
+    });
+  });
+
+  test("a redirect is permanent and says so", async () => {
+    const server = await answering(308, { location: "http://127.0.0.1:1/" });
+    await expect(push(create({ endpoint: server.url }))).rejects.toMatchObject({
+      code: "BACKEND_REJECTED",
+      message: expect.stringContaining("redirects are not followed"),
+    });
+  });
+
+  test("credentials of the URL are not in the error", async () => {
+    const server = await answering(500);
+    const endpoint = server.url.replace("//", "//user:hidden@");
+    const error: unknown = await push(create({ endpoint })).catch((caught: unknown) => caught);
+    expect(String(error)).toContain("HTTP Status Code 500");
+    expect(String(error)).not.toContain("hidden");
+  });
+
+  test("a backend that is not there is retryable", async () => {
+    const server = await answering(200);
+    await closers.pop()!();
+    await expect(push(create({ endpoint: server.url }))).rejects.toMatchObject({
+      code: "BACKEND_UNAVAILABLE",
+      retryable: true,
+      message: expect.stringContaining("failed to make an HTTP request"),
+    });
+  });
+
+  test("shutdown works without start and twice", async () => {
+    const exporter = create({ endpoint: "http://127.0.0.1:1" });
+    await exporter.shutdown!(never);
+    await exporter.shutdown!(never);
+    await expect(push(exporter)).rejects.toMatchObject({ code: "BACKEND_UNAVAILABLE" });
+  });
+});
