@@ -87,7 +87,7 @@ export class SplitWalk {
     while (cursor.next()) {
       if (isChild(level, cursor.number)) this.#place(level, cursor);
       // What a request holds besides is kept where it stands; other frames are repeated.
-      else if (level === 0) this.#take(0, cursor.fieldStart, cursor.valueEnd, 0);
+      else if (level === 0) this.#takeAlone(0, cursor.fieldStart, cursor.valueEnd, 0);
     }
   }
 
@@ -100,8 +100,13 @@ export class SplitWalk {
       this.#descend(level + 1, number, valueStart, valueEnd);
       return;
     }
-    if (!this.#isEmpty()) this.#closePiece();
-    this.#take(level, fieldStart, valueEnd, items);
+    this.#takeAlone(level, fieldStart, valueEnd, items);
+  }
+
+  /** Takes what cannot be cut: into the next piece if this one is too full. */
+  #takeAlone(level: number, from: number, to: number, items: number): void {
+    if (!this.#fits(level, to - from, items) && !this.#isEmpty()) this.#closePiece();
+    this.#take(level, from, to, items);
   }
 
   #itemsOf(level: number, start: number, end: number): number {
