@@ -7,6 +7,7 @@ import type { Payload, Signal } from "../../src/pdata/payload.ts";
 import type { FileConfig } from "./config.ts";
 import { causeOf, type FileSystem } from "./file-system.ts";
 import { FileWriter } from "./file-writer.ts";
+import { Gate } from "./gate.ts";
 import { groupByAttribute, pathOf } from "./groups.ts";
 import { encodeRecord, isLines, type RecordFormat } from "./record.ts";
 
@@ -108,6 +109,8 @@ export class GroupedFiles implements Destination {
   readonly #options: DestinationOptions;
   readonly #prefix: string;
   readonly #suffix: string;
+  /** Each write uses one file, so as many run at a time as may be open. */
+  readonly #slots: Gate;
   /** By path, the one unused for longest first. */
   readonly #open = new Map<string, OpenWriter>();
   readonly #closing = new Map<string, Promise<void>>();
@@ -117,6 +120,7 @@ export class GroupedFiles implements Destination {
 
   constructor(options: DestinationOptions) {
     this.#options = options;
+    this.#slots = new Gate(options.config.group_by.max_open_files);
     const [prefix = "", suffix = ""] = options.config.path.split("*");
     this.#prefix = prefix;
     this.#suffix = suffix;
@@ -167,6 +171,7 @@ export class GroupedFiles implements Destination {
   async #writeGroup(signal: Signal, segment: string, parts: readonly Uint8Array[]): Promise<void> {
     const { settings } = this.#options;
     const path = pathOf(this.#prefix, segment, this.#suffix);
+    await this.#slots.enter(1);
     try {
       const entry = await this.#acquire(path);
       try {
@@ -174,7 +179,6 @@ export class GroupedFiles implements Destination {
         await writeRecord(entry.writer, signal, parts, this.#options);
       } finally {
         entry.users--;
-        this.#evict();
       }
     } catch (error) {
       const failure = asWriteError(error);
@@ -182,18 +186,25 @@ export class GroupedFiles implements Destination {
       // One value that makes no file name must not hold up the others.
       settings.log.error(failure.message);
       settings.drop("file_write_failed", itemsOf(signal, parts));
+    } finally {
+      this.#slots.leave(1);
     }
   }
 
+  /** The path's writer, counted as used. Waits until old files are closed, so that never too many are open. */
   async #acquire(path: string): Promise<OpenWriter> {
-    // A file is closed before it is opened again, or two writers would both cut it.
-    while (this.#closing.has(path)) await this.#closing.get(path);
-    const known = this.#open.get(path);
-    if (known !== undefined) {
-      this.#open.delete(path);
-      this.#open.set(path, known);
-      known.users++;
-      return known;
+    for (;;) {
+      const known = this.#open.get(path);
+      if (known !== undefined) {
+        this.#open.delete(path);
+        this.#open.set(path, known);
+        known.users++;
+        return known;
+      }
+      // A file is closed before it is opened again, or two writers would both cut it.
+      const closing = this.#closing.get(path) ?? this.#makeRoom();
+      if (closing === undefined) break;
+      await closing;
     }
     const ready = this.#checkDirectory(path);
     const entry: OpenWriter = { writer: this.#createWriter(path), ready, users: 1 };
@@ -240,24 +251,25 @@ export class GroupedFiles implements Destination {
     );
   }
 
-  /** Closes what is unused for longest while too many files are open. */
-  #evict(): void {
+  /** Closes the file that is unused for longest if no further one may be opened; undefined: there is room. */
+  #makeRoom(): Promise<void> | undefined {
     const maxOpen = this.#options.config.group_by.max_open_files;
+    if (this.#open.size + this.#closing.size < maxOpen) return undefined;
     for (const [path, entry] of this.#open) {
-      if (this.#open.size <= maxOpen) return;
       if (entry.users > 0) continue;
       this.#open.delete(path);
       const closing = entry.writer
         .close()
         .catch((error: unknown) => {
-          this.#options.settings.log.warn("cannot close file", {
-            path,
-            error: causeOf(error).message,
-          });
+          const fields = { path, error: causeOf(error).message };
+          this.#options.settings.log.warn("cannot close file", fields);
         })
         .finally(() => this.#closing.delete(path));
       this.#closing.set(path, closing);
+      return closing;
     }
+    // All others are in use or being closed already.
+    return this.#closing.values().next().value;
   }
 
   async sync(): Promise<void> {

@@ -2,10 +2,10 @@ import type { Timer } from "../../src/clock.ts";
 import type { Context, Exporter, PushResult, Settings } from "../../src/component.ts";
 import { TelemetryError } from "../../src/errors.ts";
 import type { Payload } from "../../src/pdata/payload.ts";
-import { ByteGate } from "./byte-gate.ts";
 import type { FileConfig } from "./config.ts";
 import { type Destination, GroupedFiles, SingleFile } from "./destinations.ts";
 import { causeOf, type FileSystem, nodeFileSystem } from "./file-system.ts";
+import { Gate } from "./gate.ts";
 
 /** Payload bytes being encoded or waiting for the disk at a time; further pushes wait. */
 const maxBufferedBytes = 16 * 1024 * 1024;
@@ -16,7 +16,7 @@ export class FileExporter implements Exporter {
   readonly #destination: Destination;
   readonly #settings: Settings;
   readonly #flushMs: number;
-  readonly #gate = new ByteGate(maxBufferedBytes);
+  readonly #gate = new Gate(maxBufferedBytes);
   #flushTimer: Timer | undefined;
   #isFailing = false;
 

@@ -570,7 +570,18 @@ describe("group_by", () => {
     }
     await bench.exporter.shutdown(never);
     expect(bench.files.opens).toHaveLength(15);
+    expect(bench.files.mostOpen).toBe(2);
     for (const segment of segments) expect(linesIn(bench, `${segment}.json`)).toHaveLength(3);
+  });
+
+  test("nor are more open where one payload has more groups, and several come at a time", async () => {
+    const bench = await startGrouped({ max_open_files: 3 });
+    const segments = Array.from({ length: 40 }, (_, i) => `group-${i}`);
+    await Promise.all([0, 1, 2, 3].map(() => bench.push(grouped(...segments))));
+    await bench.exporter.shutdown(never);
+    expect(bench.files.mostOpen).toBe(3);
+    expect(bench.files.openNow).toBe(0);
+    for (const segment of segments) expect(linesIn(bench, `${segment}.json`)).toHaveLength(4);
   });
 
   test("files of an earlier run are emptied when they are first written to", async () => {

@@ -31,6 +31,8 @@ export class FaultyFileSystem implements FileSystem {
   writes = 0;
   syncs = 0;
   opens: string[] = [];
+  openNow = 0;
+  mostOpen = 0;
   /** Awaited before each write. */
   beforeWrite: Promise<void> = Promise.resolve();
 
@@ -38,6 +40,7 @@ export class FaultyFileSystem implements FileSystem {
     if (this.openFails !== undefined) throw systemError(this.openFails);
     this.opens.push(path);
     const handle = await nodeFileSystem.open(path, flags, mode);
+    this.mostOpen = Math.max(this.mostOpen, ++this.openNow);
     return new Proxy(handle, {
       get: (target, name) => {
         if (name === "write") return this.#write.bind(this, target);
@@ -45,6 +48,7 @@ export class FaultyFileSystem implements FileSystem {
           return () => Promise.reject(systemError("EIO"));
         }
         if (name === "datasync") this.syncs++;
+        if (name === "close") this.openNow--;
         const value: unknown = Reflect.get(target, name);
         return typeof value === "function" ? value.bind(target) : value;
       },
