@@ -75,10 +75,10 @@ export interface Stage<S extends Signal = Signal> extends Component, Consumer<S>
   /** What it holds at this moment. */
   held?(): HeldCounts;
   /**
-   * Gives up what it holds, oldest first, to a successor with another config; its budget share ends. Called
-   * by a reload before shutdown; absent: the stage flushes in shutdown instead.
+   * Gives up what it holds, oldest first, to a successor with another config, once what is on its way has been
+   * answered; its budget share ends. Called by a reload before shutdown; absent: shutdown flushes instead.
    */
-  surrender?(): readonly HeldPayload<S>[];
+  surrender?(): Promise<readonly HeldPayload<S>[]>;
 }
 
 export interface HeldCounts {

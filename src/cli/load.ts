@@ -7,7 +7,7 @@ import {
   formatProblems,
   type Problem,
 } from "../config/problems.ts";
-import { type ResolvedConfig, resolveConfig } from "../config/service-config.ts";
+import { type ResolvedConfig, resolveLoaded } from "../config/service-config.ts";
 import type { MapNode } from "../config/tree.ts";
 import { TelemetryError } from "../errors.ts";
 import { registry } from "../registry.ts";
@@ -32,8 +32,7 @@ const defaultConfig = "pipelines.yaml";
 export async function loadOrExplain(options: Options): Promise<CheckedConfig> {
   const gates = applyFeatureGates(options.featureGates);
   const loaded = load(options, gates.mergeAppend);
-  if (loaded.errors.length > 0) throw invalid(loaded.errors);
-  const { config, problems } = await resolveConfig(loaded.root, registry);
+  const { config, problems } = await resolveLoaded(loaded, registry);
   if (config === undefined) throw invalid(problems);
   const gateNotes = gates.notes.map((message) => ({ level: "info", message }) as const);
   const notices = [...loaded.warnings, ...config.notices].map(toLine);

@@ -146,7 +146,7 @@ export class Graph {
     for (const instance of gone) {
       paused.push(...this.#pauseBefore(instance));
       const replaced = keys.has(instance.key);
-      if (replaced) this.#surrender(instance);
+      if (replaced) await this.#surrender(instance);
       if (!replaced && instance.id.kind === "exporter") this.#drain(instance, abort);
       else await this.#shutdownOne(instance, abort);
     }
@@ -170,10 +170,10 @@ export class Graph {
     this.#draining.add(drained);
   }
 
-  #surrender(instance: Instance): void {
+  async #surrender(instance: Instance): Promise<void> {
     const held = new Map<string, readonly HeldPayload[]>();
     for (const [port, holder] of instance.holders) {
-      const payloads = holder.surrender?.() ?? [];
+      const payloads = (await holder.surrender?.()) ?? [];
       if (payloads.length === 0) continue;
       for (const { payload } of payloads) this.#deps.budget.reserve(payload.heldBytes);
       held.set(port, payloads);

@@ -45,7 +45,7 @@ export interface EngineDeps {
 interface Holder {
   shutdown?(abort: AbortSignal): Promise<void>;
   held?(): HeldCounts;
-  surrender?(): readonly HeldPayload[];
+  surrender?(): Promise<readonly HeldPayload[]>;
 }
 
 export type ExtensionLookup = (extensionId: string) => unknown;
