@@ -1,8 +1,16 @@
 /** Config of the health_check extension; keys as upstream (contrib extension/healthcheckextension). */
-import { accepted, duration, int, refused, section, z } from "../../src/config/fields.ts";
+import {
+  accepted,
+  duration,
+  int,
+  optionalSection,
+  refused,
+  section,
+  z,
+} from "../../src/config/fields.ts";
 import { httpServer } from "../../src/config/fragments/http-server.ts";
 
-const noPipelineCheck = "the Collector ignores it since 0.88, too";
+const noPipelineCheck = "failing exporters do not make the service unhealthy";
 const version2 = "version 2 of this extension is not built; see zpages for the state of components";
 
 const pipelineCheck = section({
@@ -11,15 +19,17 @@ const pipelineCheck = section({
   exporter_failure_threshold: int().optional().describe("Failures that count as unhealthy."),
 });
 
+const responseBody = section({
+  healthy: z.string().default("").describe("Body while the service runs."),
+  unhealthy: z.string().default("").describe("Body before and after."),
+});
+
 export const config = section({
   ...httpServer("localhost:13133").shape,
   path: z.string().default("/").describe("Path that answers."),
-  response_body: section({
-    healthy: z.string().default("").describe("Body while the service runs."),
-    unhealthy: z.string().default("").describe("Body before and after."),
-  })
-    .optional()
-    .describe("Bodies instead of the JSON status."),
+  response_body: optionalSection("none", responseBody).describe(
+    "Bodies instead of the JSON status.",
+  ),
   check_collector_pipeline: accepted(pipelineCheck, noPipelineCheck).describe(
     "Health by the exporters' failures.",
   ),

@@ -6,7 +6,7 @@ const goOnly = "a profile of Go's runtime; V8 has no counterpart";
 export const config = section({
   endpoint: z.string().default("localhost:1777").describe("Where to listen, as host:port."),
   dialer: accepted(
-    section({ timeout: duration().optional() }),
+    section({ timeout: duration().optional().describe("Time to connect.") }),
     "the endpoint only listens",
   ).describe("Settings of outgoing connections."),
   block_profile_fraction: accepted(int(), goOnly).describe("Share of blocking events sampled."),
