@@ -372,15 +372,13 @@ describe("a full disk", () => {
 
   const mounted: string[] = [];
   afterAll(() => {
-    for (const directory of mounted) execFileSync("umount", [directory]);
+    for (const directory of mounted) run("umount", directory);
   });
 
   test("a real one: every acknowledged record is in the file, whole and once", async () => {
     const directory = temporaryDirectory();
     try {
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", directory], {
-        stdio: "pipe",
-      });
+      run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", directory);
     } catch (error) {
       process.stderr.write(`SKIPPED: cannot mount a small tmpfs (${String(error)})\n`);
       return;
@@ -603,6 +601,10 @@ test("the real file system is used by default", async () => {
   expect(readFileSync(path, "utf8")).toBe(lineOf(first));
   await exporter.shutdown(never);
 });
+
+function run(command: string, ...args: string[]): void {
+  execFileSync(command, args, { stdio: "pipe" });
+}
 
 /** Length-prefixed messages. */
 function messagesOf(file: Buffer): Buffer[] {
