@@ -215,12 +215,21 @@ export const requestTypes: Readonly<Record<Signal, protobuf.Type>> = {
   logs: protoType("ExportLogsServiceRequest"),
 };
 
+/** The same with every text as bytes: protobufjs refuses invalid UTF-8, the Collector and we do not. */
+const { root: lenientRoot } = protobuf.parse(proto.replaceAll(/\bstring (?=[a-z])/gu, "bytes "));
+
 type Json = Record<string, unknown>;
 
 /** What the foreign codec reads: 64-bit integers and bytes as text, only the fields that are there. */
 export function decodeForeign(signal: Signal, bytes: Uint8Array): Json {
   const type = requestTypes[signal];
   return type.toObject(type.decode(bytes), { longs: String, bytes: String });
+}
+
+/** Items of a request as the foreign codec counts them, whatever its texts are. */
+export function countForeignBytes(signal: Signal, bytes: Uint8Array): number {
+  const type = lenientRoot.lookupType(requestTypes[signal].name);
+  return countForeign(signal, type.toObject(type.decode(bytes), { longs: String, bytes: String }));
 }
 
 const list = (value: unknown): Json[] => (Array.isArray(value) ? value : []);

@@ -11,6 +11,7 @@ import {
   type Rewriter,
   replaced,
   rewrite,
+  type Verdict,
 } from "../../../src/pdata/rewrite.ts";
 import { select } from "../../../src/pdata/select.ts";
 import { verify } from "../../../src/pdata/verify.ts";
