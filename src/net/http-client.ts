@@ -2,17 +2,11 @@
  * An HTTP/1.1 client for unary calls (OTLP/HTTP and alike): POST, compression, pooled connections, proxies,
  * cookies. Redirects are never followed: a backend must not send telemetry and credentials elsewhere.
  */
-import {
-  type ClientRequest,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  type RequestOptions,
-  request as startRequest,
-} from "node:http";
-import type { Clock, Timer } from "../clock.ts";
+import { type OutgoingHttpHeaders, type RequestOptions, request as startRequest } from "node:http";
+import type { Clock } from "../clock.ts";
 import type { Settings } from "../component.ts";
 import type { HttpClientConfig } from "../config/fragments/http-client.ts";
-import { asTelemetryError, TelemetryError } from "../errors.ts";
+import { asTelemetryError } from "../errors.ts";
 import { causeText } from "./cause.ts";
 import { compressRequest, decompressResponse } from "./client-compression.ts";
 import {
@@ -25,6 +19,13 @@ import {
 import { ClientTls } from "./client-tls.ts";
 import { CookieJar } from "./cookie-jar.ts";
 import { HttpAgent } from "./http-agent.ts";
+import {
+  HttpCall,
+  type HttpFailure,
+  HttpResult,
+  maxResponseBytes,
+  unavailable,
+} from "./http-call.ts";
 import { proxyAuthorization, proxyFor } from "./proxy.ts";
 import { Slots } from "./slots.ts";
 import {
@@ -46,9 +47,6 @@ export interface HttpClient extends UnaryClient {
   /** Reads what connections to a URL need (TLS files, proxy), so that mistakes show at the start; throws. */
   prepare(url: string): void;
 }
-
-/** What is read of a response, decompressed too. */
-const maxResponseBytes = 64 * 1024;
 
 /** Throws CONFIG_INVALID for headers or an authenticator that cannot be used. Connects at the first call. */
 export function createHttpClient(
@@ -272,106 +270,6 @@ class PooledHttpClient implements HttpClient {
   }
 }
 
-interface HttpFailure {
-  readonly error: TelemetryError;
-  /** The connection had served before and broke without an answer. */
-  readonly reusedSocket: boolean;
-}
-
-/** A response whose body was read, or cut off at the limit. */
-class HttpResult {
-  readonly message: IncomingMessage;
-  readonly body: Uint8Array;
-  readonly truncated: boolean;
-  constructor(message: IncomingMessage, body: Uint8Array, truncated: boolean) {
-    this.message = message;
-    this.body = body;
-    this.truncated = truncated;
-  }
-}
-
-/** One request on the wire. */
-class HttpCall {
-  readonly #request: ClientRequest;
-  readonly #clock: Clock;
-  readonly #options: UnaryRequest;
-  #settle: ((result: HttpResult | HttpFailure) => void) | undefined;
-  #timer: Timer | undefined;
-  #answered = false;
-
-  constructor(request: ClientRequest, clock: Clock, options: UnaryRequest) {
-    this.#request = request;
-    this.#clock = clock;
-    this.#options = options;
-  }
-
-  run(parts: readonly Uint8Array[]): Promise<HttpResult | HttpFailure> {
-    const { abort, timeoutMs } = this.#options;
-    const request = this.#request;
-    return new Promise((resolve) => {
-      const onAbort = () => this.cancel(unavailable("context canceled"));
-      this.#settle = (result) => {
-        this.#settle = undefined;
-        this.#timer?.cancel();
-        abort.removeEventListener("abort", onAbort);
-        resolve(result);
-      };
-      abort.addEventListener("abort", onAbort, { once: true });
-      if (timeoutMs > 0) this.#timer = this.#clock.after(timeoutMs, () => this.#expire());
-      request.on("response", (message) => this.#read(message));
-      request.on("error", (error) => this.#fail(error));
-      request.on("close", () => this.#closed());
-      const last = parts.length - 1;
-      for (let i = 0; i < last; i++) request.write(parts[i]);
-      request.end(parts[last]);
-    });
-  }
-
-  cancel(error: TelemetryError): void {
-    this.#settle?.({ error, reusedSocket: false });
-    this.#request.destroy();
-  }
-
-  #expire(): void {
-    const message = `failed to make an HTTP request: ${this.#options.path}: context deadline exceeded`;
-    this.cancel(new TelemetryError("TIMEOUT", message, { retryable: true }));
-  }
-
-  /** Errors are costly to make: only where there was no response. */
-  #closed(): void {
-    if (!this.#answered) this.#fail(new Error("connection closed without a response"));
-  }
-
-  #fail(error: Error): void {
-    if (this.#answered) return;
-    this.#settle?.({
-      error: unavailable(`failed to make an HTTP request: ${error.message}`, error),
-      reusedSocket: this.#request.reusedSocket,
-    });
-  }
-
-  /** A status that was received stands, even where its body breaks off. */
-  #read(message: IncomingMessage): void {
-    this.#answered = true;
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const done = (truncated: boolean) => {
-      this.#settle?.(new HttpResult(message, Buffer.concat(chunks), truncated));
-    };
-    message.on("data", (chunk: Buffer) => {
-      const room = maxResponseBytes - bytes;
-      bytes += chunk.byteLength;
-      chunks.push(chunk.byteLength > room ? chunk.subarray(0, Math.max(room, 0)) : chunk);
-      if (bytes <= maxResponseBytes) return;
-      done(true);
-      this.#request.destroy();
-    });
-    message.on("end", () => done(false));
-    message.on("error", () => done(true));
-    message.on("close", () => done(true));
-  }
-}
-
 const empty = new Uint8Array(0);
 
 async function decoded(
@@ -387,10 +285,6 @@ async function decoded(
     // What the backend says beside its status is unreadable; the status itself stands.
     return { body: empty, truncated: asTelemetryError(error).code === "TOO_LARGE" };
   }
-}
-
-function unavailable(message: string, cause?: unknown): TelemetryError {
-  return new TelemetryError("BACKEND_UNAVAILABLE", message, { retryable: true, cause });
 }
 
 /** Credentials in the URL, as Go's client sends them. */

@@ -594,6 +594,40 @@ describe("keepalive", () => {
     });
   });
 
+  test("a server that complains of too many pings gets half as many", async () => {
+    const clock = new FakeClock();
+    const script = { hang: false };
+    const server = await startH2Backend((stream) => {
+      if (!script.hang) answerGrpc(stream);
+    });
+    closers.push(() => server.kill());
+    const made = client(
+      { endpoint: `127.0.0.1:${server.port}`, compression: "none", keepalive: { time: "10s" } },
+      { clock },
+    );
+    expect((await made.call(request("x", { timeoutMs: 0 }))).code).toBe(0);
+    const calm = constants.NGHTTP2_ENHANCE_YOUR_CALM;
+    server.sessions[0]!.goaway(calm, 1, Buffer.from("too_many_pings"));
+    while (server.sessions.length < 2) await made.call(request("x", { timeoutMs: 0 }));
+    script.hang = true;
+    const before = server.streams.length;
+    const call = made.call(request("x", { timeoutMs: 0 }));
+    await server.arrived(before + 1);
+    const pings: unknown[] = [];
+    const first = new Promise<void>((resolve) => {
+      server.sessions[1]!.on("ping", (payload) => {
+        pings.push(payload);
+        resolve();
+      });
+    });
+    await clock.advance(19_000);
+    expect(pings).toHaveLength(0);
+    await clock.advance(2000);
+    await first;
+    answerGrpc(server.streams[before]!);
+    expect((await call).code).toBe(0);
+  });
+
   test("pings that are answered keep the connection", async () => {
     const clock = new FakeClock();
     const server = await startH2Backend((stream) => stream.resume());
