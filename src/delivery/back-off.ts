@@ -1,4 +1,4 @@
-/** Waits between attempts: exponential with jitter (configretry, cenkalti/backoff). */
+/** Waits between attempts: exponential with jitter (configretry). */
 import type { DeliveryConfig } from "../config/fragments/delivery.ts";
 
 type RetryConfig = DeliveryConfig["retry_on_failure"];
@@ -8,18 +8,19 @@ export class BackOff {
   readonly #random: () => number;
   #intervalMs: number;
 
+  /** `random`: evenly distributed in [0, 1). */
   constructor(config: RetryConfig, random: () => number) {
     this.#config = config;
     this.#random = random;
     this.#intervalMs = config.initial_interval;
   }
 
-  /** The next wait; never shorter than what the server asked for. */
-  nextMs(retryAfterMs = 0): number {
+  /** The next wait: the interval give or take randomization_factor. */
+  nextMs(): number {
     const { randomization_factor, multiplier, max_interval } = this.#config;
-    const spread = this.#intervalMs * randomization_factor;
-    const waitMs = this.#intervalMs - spread + this.#random() * 2 * spread;
+    const spreadMs = this.#intervalMs * randomization_factor;
+    const waitMs = this.#intervalMs - spreadMs + this.#random() * 2 * spreadMs;
     this.#intervalMs = Math.min(this.#intervalMs * multiplier, max_interval);
-    return Math.max(waitMs, retryAfterMs);
+    return waitMs;
   }
 }

@@ -1,142 +1,117 @@
 /**
  * `sending_queue::batch`: joins jobs until a batch is large or old enough, and cuts what is too large. One
- * open batch for each combination of the partition's metadata values.
+ * open batch for each combination of the partition's metadata values; an empty one is forgotten.
  */
 import type { Clock, Timer } from "../clock.ts";
 import type { Context, Payload } from "../component.ts";
-import type { DeliveryConfig } from "../config/fragments/delivery.ts";
+import type { z } from "../config/fields.ts";
+import type { queueBatch } from "../config/fragments/delivery.ts";
 import { concat } from "../pdata/concat.ts";
 import { split } from "../pdata/split.ts";
-import type { Batch, Job, Share } from "./job.ts";
-
-type BatchConfig = NonNullable<NonNullable<DeliveryConfig["sending_queue"]>["batch"]>;
+import { type Batch, type Job, type Share, sharesWithin } from "./job.ts";
+import { MetadataPartition } from "./metadata-partition.ts";
 
 interface OpenBatch {
   readonly context: Context;
-  payloads: Payload[];
-  shares: Share[];
+  readonly payloads: Payload[];
+  readonly shares: Share[];
   items: number;
+  /** In units of the batch's sizer. */
   size: number;
   timer: Timer | undefined;
 }
 
+interface BatcherOptions {
+  readonly config: z.output<typeof queueBatch>;
+  readonly sizer: "items" | "bytes";
+  readonly clock: Clock;
+  readonly emit: (batch: Batch) => void;
+}
+
 export class Batcher {
-  readonly #config: BatchConfig;
-  readonly #inBytes: boolean;
-  readonly #clock: Clock;
-  readonly #emit: (batch: Batch) => void;
+  readonly #options: BatcherOptions;
+  readonly #partition: MetadataPartition;
   readonly #open = new Map<string, OpenBatch>();
 
-  constructor(config: BatchConfig, inBytes: boolean, clock: Clock, emit: (batch: Batch) => void) {
-    this.#config = config;
-    this.#inBytes = inBytes;
-    this.#clock = clock;
-    this.#emit = emit;
+  constructor(options: BatcherOptions) {
+    this.#options = options;
+    this.#partition = new MetadataPartition(options.config.partition.metadata_keys);
   }
 
   add(job: Job): void {
-    const key = this.#partition(job.context);
-    let open = this.#open.get(key);
-    if (open === undefined) {
-      open = {
-        context: job.context,
-        payloads: [],
-        shares: [],
-        items: 0,
-        size: 0,
-        timer: undefined,
-      };
-      this.#open.set(key, open);
-      const { flush_timeout } = this.#config;
-      if (flush_timeout > 0)
-        open.timer = this.#clock.after(flush_timeout, () => this.#flush(key, true));
-    }
-    const { payload } = job;
+    const { payload, context } = job;
+    const key = this.#partition.keyOf(context);
+    const open = this.#open.get(key) ?? this.#begin(key, this.#contextOf(context));
     open.payloads.push(payload);
     open.shares.push({ job, from: open.items, to: open.items + payload.itemCount });
     open.items += payload.itemCount;
-    open.size += this.#inBytes ? payload.byteLength : payload.itemCount;
-    job.open++;
-    if (open.size >= this.#config.min_size) this.#flush(key, false);
+    open.size += this.#sizeOf(payload);
+    if (open.size >= this.#options.config.min_size) this.#close(key, "full");
   }
 
   /** Emits everything, whatever its size. */
-  flushAll(): void {
-    for (const key of this.#open.keys()) this.#flush(key, true);
+  flush(): void {
+    for (const key of this.#open.keys()) this.#close(key, "all");
   }
 
-  /** Takes back what is still open; oldest first. */
-  takeAll(): Job[] {
-    const jobs = [...this.#open.values()].flatMap((open) => {
-      open.timer?.cancel();
-      return open.shares.map(({ job }) => job);
-    });
-    this.#open.clear();
-    return jobs;
+  #begin(key: string, context: Context): OpenBatch {
+    const { config, clock } = this.#options;
+    const open: OpenBatch = {
+      context,
+      payloads: [],
+      shares: [],
+      items: 0,
+      size: 0,
+      timer: clock.after(config.flush_timeout, () => this.#close(key, "all")),
+    };
+    this.#open.set(key, open);
+    return open;
   }
 
-  #partition(context: Context): string {
-    const keys = this.#config.partition.metadata_keys;
-    if (keys.length === 0) return "";
-    return JSON.stringify(keys.map((key) => context.metadata?.get(key.toLowerCase()) ?? null));
+  /** Of a batch only what its requests have in common may reach the exporter. */
+  #contextOf(context: Context): Context {
+    return {
+      receivedMs: context.receivedMs,
+      metadata: this.#partition.commonMetadata(context),
+    };
   }
 
-  /** Emits the open batch in pieces of at most max_size; a last piece below min_size stays open unless all go. */
-  #flush(key: string, all: boolean): void {
-    const open = this.#open.get(key);
-    if (open === undefined) return;
+  #sizeOf(payload: Payload): number {
+    return this.#options.sizer === "bytes" ? payload.byteLength : payload.itemCount;
+  }
+
+  /** Emits an open batch in pieces of at most max_size; `full`: a last piece below min_size stays open. */
+  #close(key: string, what: "full" | "all"): void {
+    const open = this.#open.get(key)!;
     this.#open.delete(key);
     open.timer?.cancel();
-    const joined = concat(open.payloads);
-    const { max_size } = this.#config;
-    const limit = this.#inBytes ? { maxBytes: max_size } : { maxItems: max_size };
-    const pieces = max_size > 0 && open.size > max_size ? split(joined, limit) : [joined];
+    const pieces = this.#cut(open);
     let from = 0;
     for (const [i, payload] of pieces.entries()) {
       const shares = sharesWithin(open.shares, from, from + payload.itemCount);
       from += payload.itemCount;
-      const size = this.#inBytes ? payload.byteLength : payload.itemCount;
-      if (!all && i === pieces.length - 1 && i > 0 && size < this.#config.min_size) {
-        this.#reopen(key, open.context, payload, shares, size);
+      const isRest = i > 0 && i === pieces.length - 1;
+      if (what === "full" && isRest && this.#sizeOf(payload) < this.#options.config.min_size) {
+        this.#reopen(key, payload, { ...open, shares });
       } else {
-        for (const { job } of shares) job.open++;
-        this.#emit({ payload, context: open.context, shares });
+        this.#options.emit({ payload, context: open.context, shares });
       }
     }
-    // The open batch no longer carries them; the emitted ones (or the reopened one) do.
-    for (const { job } of open.shares) job.open--;
   }
 
-  #reopen(
-    key: string,
-    context: Context,
-    payload: Payload,
-    shares: readonly Share[],
-    size: number,
-  ): void {
-    for (const { job } of shares) job.open++;
-    const open: OpenBatch = {
-      context,
-      payloads: [payload],
-      shares: [...shares],
-      items: payload.itemCount,
-      size,
-      timer: undefined,
-    };
-    const { flush_timeout } = this.#config;
-    if (flush_timeout > 0)
-      open.timer = this.#clock.after(flush_timeout, () => this.#flush(key, true));
-    this.#open.set(key, open);
+  #cut(open: OpenBatch): Payload[] {
+    const joined = concat(open.payloads);
+    const { max_size } = this.#options.config;
+    if (max_size === 0 || open.size <= max_size) return [joined];
+    const limit = this.#options.sizer === "bytes" ? { maxBytes: max_size } : { maxItems: max_size };
+    return split(joined, limit);
   }
-}
 
-/** The shares that overlap items [from, to), counted from `from`. */
-export function sharesWithin(shares: readonly Share[], from: number, to: number): Share[] {
-  const within: Share[] = [];
-  for (const share of shares) {
-    const start = Math.max(share.from, from);
-    const end = Math.min(share.to, to);
-    if (start < end) within.push({ job: share.job, from: start - from, to: end - from });
+  #reopen(key: string, payload: Payload, { context, shares }: OpenBatch): void {
+    const open = this.#begin(key, context);
+    open.payloads.push(payload);
+    open.shares.push(...shares);
+    open.items = payload.itemCount;
+    open.size = this.#sizeOf(payload);
   }
-  return within;
 }

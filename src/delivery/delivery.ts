@@ -1,15 +1,21 @@
 /**
- * What stands between an edge and an exporter:
+ * What stands between an edge and an exporter, for one signal:
  *
- *     consume -> sending_queue -> batch -> [num_consumers x] split to the ceiling -> attempt with timeout -> push
- *                                                            ^ retry with back-off, halve, bisect
+ *     consume -> sending_queue -> batch -> num_consumers x [ cut to the ceiling -> attempt with timeout -> push ]
+ *                                                             ^ retry with back-off, halve, bisect
  *
- * - With a queue, consume answers as soon as the payload is booked (or with the result: wait_for_result).
- *   Without one the caller waits for the chain.
- * - A payload counts against queue_size and the budget until each of its items has been dealt with.
+ * - With a queue, consume answers as soon as the payload is booked, or with its result (wait_for_result).
+ *   Without one (sending_queue.enabled: false) every caller waits for its own chain.
+ * - A payload takes room in the queue, and its heldBytes in the budget, until the last of its items has been
+ *   delivered, dropped or handed over; so queue_size bounds what waits and what is on its way together.
+ * - A caller that waits for its result gets the error and keeps the data, unless a part was delivered: then the
+ *   rest is dropped, since sending all again would deliver that part twice.
+ * - Rejected for good: bisected along the seams where the code is about data (sender.ts), so one poisoned request
+ *   does not take its neighbours along. Too large: halved, and the size is remembered (size-ceiling.ts).
+ * - A timed-out attempt may have arrived: it is sent again. Only there (and at a reload that cuts an attempt) can
+ *   a destination see a payload twice.
  * - accepted == sent + held + dropped{reason}, at any quiet moment.
  */
-import type { Timer } from "../clock.ts";
 import type {
   Context,
   Exporter,
@@ -20,11 +26,13 @@ import type {
   Signal,
   Stage,
 } from "../component.ts";
-import type { DeliveryConfig } from "../config/fragments/delivery.ts";
+import { batchSizerOf, type DeliveryConfig } from "../config/fragments/delivery.ts";
 import { TelemetryError } from "../errors.ts";
 import { itemNames } from "../pdata/payload.ts";
 import { Batcher } from "./batcher.ts";
-import type { Batch, Failure, Job, Waiter } from "./job.ts";
+import { Fifo } from "./fifo.ts";
+import type { Batch, Failure, FailureReason, Job, Share, Waiter } from "./job.ts";
+import { Room } from "./room.ts";
 import { Sender } from "./sender.ts";
 
 export interface DeliveryOptions {
@@ -32,92 +40,98 @@ export interface DeliveryOptions {
   readonly signal: Signal;
   readonly config: DeliveryConfig;
   readonly settings: Settings;
-  /** For the jitter of waits. */
+  /** Evenly distributed in [0, 1), for the jitter of waits. */
   readonly random?: () => number;
 }
 
+export interface DeliveryStats extends HeldCounts {
+  /** How long the oldest held payload has been here; 0: nothing is held. */
+  readonly oldestAgeMs: number;
+  /** In units of the queue's sizer. */
+  readonly queueSize: number;
+  /** Batches that are being sent or wait for their next attempt. */
+  readonly inFlight: number;
+}
+
 export interface Delivery extends Stage {
+  /** QUEUE_FULL, retryable; TOO_LARGE, permanent; SHUTTING_DOWN, retryable. */
   ready(payload: Payload, context: Context): TelemetryError | undefined;
   held(): HeldCounts;
   surrender(): Promise<readonly HeldPayload[]>;
   shutdown(abort: AbortSignal): Promise<void>;
+  stats(): DeliveryStats;
   /** Monotonic time of the last successful push; 0: none yet. */
   readonly lastSuccessMs: number;
 }
 
-/** The chain in front of an exporter, for one signal. */
+/** The chain in front of an exporter, for one signal. The exporter's own start and shutdown are not called. */
 export function createDelivery(options: DeliveryOptions): Delivery {
   return new DeliveryStage(options);
 }
 
 type ItemName = "spans" | "metric_points" | "log_records";
 
-/** A caller that waits for room (block_on_overflow). */
-interface Blocked {
-  readonly size: number;
-  admit(error?: TelemetryError): void;
-}
+/** A reload waits so long for running attempts before it hands their payloads over unanswered. */
+const surrenderWaitMs = 10_000;
 
 class DeliveryStage implements Delivery {
   readonly #config: DeliveryConfig;
   readonly #settings: Settings;
   readonly #sender: Sender;
   readonly #batcher: Batcher | undefined;
+  readonly #room: Room;
+  readonly #consumers: number;
   readonly #counters: ReturnType<typeof countersOf>;
   /** Batches that no consumer has taken yet, oldest first. */
-  readonly #waiting: Batch[] = [];
+  readonly #queue = new Fifo<Batch>();
+  /** Insertion order: the first is the oldest. */
   readonly #jobs = new Set<Job>();
-  readonly #blocked: Blocked[] = [];
+  /** Cut off from attempts by a reload. */
+  readonly #surrendered: HeldPayload[] = [];
   #inFlight = 0;
-  #queueSize = 0;
   #heldItems = 0;
   #heldBytes = 0;
   #isStopping = false;
   #isSurrendering = false;
-  #onIdle: (() => void) | undefined;
+  #lostItems = 0;
+  #onIdle: (() => void)[] = [];
   lastSuccessMs = 0;
 
   constructor({ exporter, signal, config, settings, random = Math.random }: DeliveryOptions) {
+    const queue = config.sending_queue;
     this.#config = config;
     this.#settings = settings;
     this.#counters = countersOf(settings, itemNames[signal] as ItemName);
-    this.#sender = new Sender({
-      exporter,
-      config,
-      settings,
-      random,
-      onSent: (items) => this.#countSent(items),
-    });
-    const queue = config.sending_queue;
-    if (queue === undefined) return;
-    if (queue.batch !== undefined) {
-      const inBytes = (queue.batch.sizer ?? queue.sizer) === "bytes";
-      this.#batcher = new Batcher(queue.batch, inBytes, settings.clock, (batch) =>
-        this.#enqueue(batch),
-      );
+    this.#consumers = queue?.num_consumers ?? Number.POSITIVE_INFINITY;
+    this.#room = new Room(queue?.queue_size ?? Number.POSITIVE_INFINITY, settings.clock);
+    const onTaken = (items: number, rejected: number) => this.#noteTaken(items, rejected);
+    this.#sender = new Sender({ exporter, config, settings, random, onTaken });
+    if (queue?.batch !== undefined) {
+      this.#batcher = new Batcher({
+        config: queue.batch,
+        sizer: batchSizerOf(queue),
+        clock: settings.clock,
+        emit: (batch) => this.#enqueue(batch),
+      });
     }
-    const labels = { exporter: settings.id.text, data_type: signal };
-    settings.meter.gauge("otelcol_exporter_queue_size", () => this.#queueSize, labels);
-    settings.meter.gauge("otelcol_exporter_queue_capacity", () => queue.queue_size, labels);
-    settings.meter.gauge("otelcol_exporter_in_flight_requests", () => this.#inFlight, labels);
+    this.#registerGauges(signal);
   }
 
   ready(payload: Payload): TelemetryError | undefined {
     if (this.#isStopping) return stopping();
-    const queue = this.#config.sending_queue;
-    if (queue === undefined || queue.block_on_overflow) return undefined;
-    return this.#fits(this.#sizeOf(payload)) ? undefined : queueFull();
+    const size = this.#sizeOf(payload);
+    if (size > this.#room.capacity) return larger(size, this.#room.capacity);
+    if (this.#room.fits(size) || this.#config.sending_queue?.block_on_overflow) return undefined;
+    return queueFull();
   }
 
   consume(payload: Payload, context: Context): Promise<void> {
-    if (this.#isStopping) return Promise.reject(stopping());
-    const queue = this.#config.sending_queue;
-    if (queue === undefined) return this.#takeWaiting(payload, context);
+    if (payload.itemCount === 0) return done;
+    const refusal = this.ready(payload);
+    if (refusal !== undefined) return Promise.reject(this.#refused(payload, refusal));
     const size = this.#sizeOf(payload);
-    if (size > queue.queue_size)
-      return this.#refuse(payload, new TelemetryError("TOO_LARGE", "element size too large"));
-    if (this.#blocked.length === 0 && this.#fits(size)) return this.#take(payload, context, size);
-    if (!queue.block_on_overflow) return this.#refuse(payload, queueFull());
+    this.#settings.budget.reserve(payload.heldBytes);
+    if (this.#room.fits(size)) return this.#take(payload, context, size);
     return this.#waitForRoom(payload, context, size);
   }
 
@@ -125,192 +139,234 @@ class DeliveryStage implements Delivery {
     return { items: this.#heldItems, bytes: this.#heldBytes };
   }
 
+  stats(): DeliveryStats {
+    const [oldest] = this.#jobs;
+    const nowMs = this.#settings.clock.monotonicMs();
+    return {
+      ...this.held(),
+      oldestAgeMs: oldest === undefined ? 0 : nowMs - oldest.takenMs,
+      queueSize: this.#room.used,
+      inFlight: this.#inFlight,
+    };
+  }
+
   async surrender(): Promise<readonly HeldPayload[]> {
     this.#isStopping = true;
     this.#isSurrendering = true;
-    for (const blocked of this.#blocked.splice(0)) blocked.admit(stopping());
-    const unsent = new Set([
-      ...(this.#batcher?.takeAll() ?? []),
-      ...this.#waiting.splice(0).flatMap(({ shares }) => shares.map(({ job }) => job)),
-    ]);
+    this.#room.refuseWaiting(stopping());
+    this.#batcher?.flush();
+    const waiting = this.#queue.drain();
     this.#sender.surrender();
+    const patience = this.#settings.clock.after(surrenderWaitMs, () => this.#sender.cut());
     await this.#whenIdle();
-    // What was cut into pieces and partly sent is handed over whole: a duplicate, never a loss.
-    const given: HeldPayload[] = [];
-    for (const job of [...this.#jobs].filter(
-      (candidate) => unsent.has(candidate) || candidate.error !== undefined,
-    )) {
-      this.#forget(job);
-      if (job.waiter !== undefined) job.waiter.reject(stopping());
-      else given.push({ payload: job.payload, context: job.context });
-    }
-    return given;
+    patience.cancel();
+    for (const batch of waiting) this.#giveUp(batch, "surrendered");
+    return this.#surrendered.splice(0);
   }
 
   async shutdown(abort: AbortSignal): Promise<void> {
     this.#isStopping = true;
-    for (const blocked of this.#blocked.splice(0)) blocked.admit(stopping());
-    this.#batcher?.flushAll();
-    this.#sender.wake();
-    const cut = () => this.#cut();
+    this.#room.refuseWaiting(stopping());
+    this.#batcher?.flush();
+    this.#sender.stop();
+    const cut = () => {
+      for (const batch of this.#queue.drain()) this.#giveUp(batch, "shutdown");
+      this.#sender.cut();
+    };
     if (abort.aborted) cut();
     else abort.addEventListener("abort", cut, { once: true });
     await this.#whenIdle();
     abort.removeEventListener("abort", cut);
+    if (this.#lostItems === 0) return;
+    this.#settings.log.error("Shutdown timed out. Dropping data that could not be delivered.", {
+      dropped_items: this.#lostItems,
+    });
+    this.#lostItems = 0;
   }
 
-  /** The time is up: what waits is dropped, what is on its way is cut. */
-  #cut(): void {
-    for (const batch of this.#waiting.splice(0)) {
-      this.#finish(batch, [
-        { from: 0, to: batch.payload.itemCount, error: stopping(), reason: "shutdown" },
-      ]);
-    }
-    this.#sender.cut();
+  #registerGauges(signal: Signal): void {
+    const { meter, id } = this.#settings;
+    const labels = { exporter: id.text, data_type: signal };
+    meter.gauge("otelcol_exporter_in_flight_requests", () => this.#inFlight, labels);
+    if (this.#config.sending_queue === undefined) return;
+    meter.gauge("otelcol_exporter_queue_size", () => this.#room.used, labels);
+    meter.gauge("otelcol_exporter_queue_capacity", () => this.#room.capacity, labels);
   }
 
   #whenIdle(): Promise<void> {
-    if (this.#inFlight === 0 && this.#waiting.length === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#onIdle = resolve;
-    });
+    if (this.#isIdle()) return done;
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  #isIdle(): boolean {
+    return this.#inFlight === 0 && this.#queue.length === 0;
   }
 
   #sizeOf(payload: Payload): number {
-    const sizer = this.#config.sending_queue?.sizer;
-    if (sizer === "items") return payload.itemCount;
-    return sizer === "bytes" ? payload.byteLength : 1;
+    const queue = this.#config.sending_queue;
+    if (queue === undefined) return 0;
+    if (queue.sizer === "items") return payload.itemCount;
+    return queue.sizer === "bytes" ? payload.byteLength : 1;
   }
 
-  #fits(size: number): boolean {
-    return this.#queueSize + size <= this.#config.sending_queue!.queue_size;
+  #refused(payload: Payload, error: TelemetryError): TelemetryError {
+    if (this.#config.sending_queue !== undefined)
+      this.#counters.enqueueFailed.add(payload.itemCount);
+    return error;
   }
 
-  #refuse(payload: Payload, error: TelemetryError): Promise<never> {
-    this.#counters.enqueueFailed.add(payload.itemCount);
-    return Promise.reject(error);
-  }
-
+  /** The budget counts the payload while it waits: its bytes are kept alive here. */
   #waitForRoom(payload: Payload, context: Context, size: number): Promise<void> {
-    const { clock } = this.#settings;
     return new Promise((resolve, reject) => {
-      let timer: Timer | undefined;
-      const blocked: Blocked = {
-        size,
-        admit: (error) => {
-          timer?.cancel();
-          if (error !== undefined) reject(error);
-          else this.#take(payload, context, size).then(resolve, reject);
-        },
-      };
-      this.#blocked.push(blocked);
-      if (context.deadlineMs === undefined) return;
-      timer = clock.after(context.deadlineMs - clock.monotonicMs(), () => {
-        this.#blocked.splice(this.#blocked.indexOf(blocked), 1);
-        this.#refuse(payload, queueFull()).catch(reject);
+      // Takes its room in the same step in which it is let in: nobody can come between.
+      this.#room.wait(size, context.deadlineMs, queueFull(), (error) => {
+        if (error === undefined) {
+          this.#take(payload, context, size).then(resolve, reject);
+          return;
+        }
+        this.#settings.budget.release(payload.heldBytes);
+        reject(this.#refused(payload, error));
       });
     });
   }
 
   #take(payload: Payload, context: Context, size: number): Promise<void> {
-    if (this.#config.sending_queue!.wait_for_result)
-      return this.#takeWaiting(payload, context, size);
-    this.#book({ payload, context, size, waiter: undefined, open: 0, error: undefined });
-    return done;
-  }
-
-  #takeWaiting(payload: Payload, context: Context, size = 0): Promise<void> {
+    const queue = this.#config.sending_queue;
+    if (queue !== undefined && !queue.wait_for_result) {
+      this.#book(payload, context, size);
+      return done;
+    }
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { resolve, reject };
-      this.#book({ payload, context, size, waiter, open: 0, error: undefined });
+      this.#book(payload, context, size, { resolve, reject });
     });
   }
 
-  #book(job: Job): void {
-    const { payload } = job;
-    this.#settings.budget.reserve(payload.heldBytes);
+  #book(payload: Payload, context: Context, size: number, waiter?: Waiter): void {
+    const job: Job = {
+      payload,
+      context,
+      size,
+      takenMs: this.#settings.clock.monotonicMs(),
+      waiter,
+      openItems: payload.itemCount,
+      sentItems: 0,
+      failures: [],
+    };
     this.#heldItems += payload.itemCount;
     this.#heldBytes += payload.heldBytes;
-    this.#queueSize += job.size;
+    this.#room.take(size);
     this.#jobs.add(job);
-    if (this.#batcher !== undefined) return this.#batcher.add(job);
-    job.open++;
-    this.#enqueue({
-      payload,
-      context: job.context,
-      shares: [{ job, from: 0, to: payload.itemCount }],
-    });
-  }
-
-  #forget(job: Job): void {
-    const { payload } = job;
-    this.#jobs.delete(job);
-    this.#settings.budget.release(payload.heldBytes);
-    this.#heldItems -= payload.itemCount;
-    this.#heldBytes -= payload.heldBytes;
-    this.#queueSize -= job.size;
+    if (this.#batcher !== undefined) this.#batcher.add(job);
+    else this.#enqueue({ payload, context, shares: [{ job, from: 0, to: payload.itemCount }] });
   }
 
   #enqueue(batch: Batch): void {
-    this.#waiting.push(batch);
-    this.#pump();
+    this.#queue.push(batch);
+    this.#startConsumers();
   }
 
-  #pump(): void {
-    const consumers = this.#config.sending_queue?.num_consumers ?? Number.POSITIVE_INFINITY;
-    while (this.#inFlight < consumers) {
-      const batch = this.#waiting.shift();
-      if (batch === undefined) break;
+  #startConsumers(): void {
+    while (this.#inFlight < this.#consumers && !this.#isSurrendering) {
+      const batch = this.#queue.shift();
+      if (batch === undefined) return;
       this.#inFlight++;
-      void this.#sender.send(batch.payload, batch.context).then((failures) => {
-        this.#inFlight--;
-        this.#finish(batch, failures);
-        this.#pump();
-      });
+      void this.#send(batch);
     }
-    if (this.#inFlight === 0 && this.#waiting.length === 0) this.#onIdle?.();
   }
 
-  #finish(batch: Batch, failures: readonly Failure[]): void {
-    for (const failure of failures) this.#attribute(batch, failure);
-    for (const { job } of batch.shares) {
-      if (--job.open > 0 || (this.#isSurrendering && job.error !== undefined)) continue;
-      this.#forget(job);
-      if (job.error === undefined) job.waiter?.resolve();
-      else job.waiter?.reject(job.error);
-    }
-    this.#admitBlocked();
+  async #send(batch: Batch): Promise<void> {
+    const { payload, context, shares } = batch;
+    const failures = await this.#sender.send(payload, context, deadlineOf(shares));
+    this.#inFlight--;
+    this.#settle(batch, failures);
+    this.#startConsumers();
+    if (!this.#isIdle()) return;
+    for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  /** Whoever waits for the result gets the error and keeps the data; for the others the items are lost. */
-  #attribute(batch: Batch, { from, to, error, reason }: Failure): void {
-    for (const share of batch.shares) {
+  /** Ends a batch that was never sent. */
+  #giveUp({ payload, context, shares }: Batch, reason: FailureReason): void {
+    const failure = { from: 0, to: payload.itemCount, payload, error: stopping(), reason };
+    this.#settle({ payload, context, shares }, [failure]);
+  }
+
+  #settle(batch: Batch, failures: readonly Failure[]): void {
+    for (const { job, from, to } of batch.shares) job.sentItems += to - from;
+    for (const failure of failures) this.#fail(batch, failure);
+    for (const { job, from, to } of batch.shares) {
+      job.openItems -= to - from;
+      if (job.openItems === 0) this.#finish(job);
+    }
+  }
+
+  #fail({ shares, context }: Batch, failure: Failure): void {
+    const { from, to, error, reason, payload } = failure;
+    this.#heldItems -= to - from;
+    for (const share of shares) {
       const items = Math.min(to, share.to) - Math.max(from, share.from);
       if (items <= 0) continue;
-      const isHandedOver = this.#isSurrendering && reason === "shutdown";
-      share.job.error ??= error;
-      if (isHandedOver) continue;
-      this.#counters.sendFailed.add(items);
-      if (share.job.waiter === undefined) this.#settings.drop(reason, items);
+      share.job.sentItems -= items;
+      if (share.job.waiter !== undefined) share.job.failures.push({ items, error, reason });
     }
+    const isAwaited = shares[0]?.job.waiter !== undefined;
+    if (reason === "surrendered" && !isAwaited) {
+      this.#surrendered.push({ payload, context });
+      return;
+    }
+    this.#counters.sendFailed.add(to - from);
+    if (!isAwaited) this.#lose(to - from, error, reason);
+    else this.#log("Exporting failed. Rejecting data.", { rejected_items: to - from }, error);
   }
 
-  #admitBlocked(): void {
-    for (;;) {
-      const first = this.#blocked[0];
-      if (first === undefined || !this.#fits(first.size)) return;
-      this.#blocked.shift();
-      first.admit();
-    }
+  #lose(items: number, error: TelemetryError, reason: FailureReason): void {
+    this.#settings.drop(reason, items);
+    // Said once for all of them, when the shutdown ends.
+    if (reason === "shutdown") this.#lostItems += items;
+    else this.#log("Exporting failed. Dropping data.", { dropped_items: items, reason }, error);
   }
 
-  #countSent(items: number): void {
-    this.#counters.sent.add(items);
+  #log(text: string, fields: Record<string, string | number>, { message }: TelemetryError): void {
+    this.#settings.log.error(text, { ...fields, error: message });
+  }
+
+  #finish(job: Job): void {
+    const { payload, waiter, failures, sentItems } = job;
+    this.#jobs.delete(job);
+    this.#heldBytes -= payload.heldBytes;
+    this.#settings.budget.release(payload.heldBytes);
+    if (waiter !== undefined) {
+      const [failure] = failures;
+      if (failure !== undefined && sentItems === 0) waiter.reject(failure.error);
+      else {
+        for (const { items, error, reason } of failures) {
+          this.#lose(items, error, reason === "surrendered" ? "shutdown" : reason);
+        }
+        waiter.resolve();
+      }
+    }
+    this.#room.give(job.size);
+  }
+
+  #noteTaken(items: number, rejected: number): void {
+    this.#heldItems -= items;
+    this.#counters.sent.add(items - rejected);
+    if (rejected > 0) this.#settings.drop("partial_success", rejected);
     this.lastSuccessMs = this.#settings.clock.monotonicMs();
   }
 }
 
 const done: Promise<void> = Promise.resolve();
+
+/** When the last of those who wait for the batch's result gives up; undefined: somebody never does. */
+function deadlineOf(shares: readonly Share[]): number | undefined {
+  let latestMs = 0;
+  for (const { job } of shares) {
+    const { deadlineMs } = job.context;
+    if (job.waiter === undefined || deadlineMs === undefined) return undefined;
+    latestMs = Math.max(latestMs, deadlineMs);
+  }
+  return latestMs;
+}
 
 function countersOf({ meter, id }: Settings, item: ItemName) {
   const labels = { exporter: id.text };
@@ -323,6 +379,10 @@ function countersOf({ meter, id }: Settings, item: ItemName) {
 
 const queueFull = () =>
   new TelemetryError("QUEUE_FULL", "sending queue is full", { retryable: true });
+
+/** It will never fit; whoever sent it may send less at once. */
+const larger = (size: number, capacity: number) =>
+  new TelemetryError("TOO_LARGE", `element size too large: ${size}, queue_size is ${capacity}`);
 
 const stopping = () =>
   new TelemetryError("SHUTTING_DOWN", "the sending queue is stopped", { retryable: true });

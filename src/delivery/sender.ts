@@ -1,6 +1,6 @@
 /**
- * From a batch to what became of each of its items: split to the destination's ceiling, attempt with a
- * deadline, retry, halve what is too large, bisect what is rejected.
+ * From a batch to what became of each of its items: cut to the destination's ceiling, attempt with a deadline,
+ * retry, halve what is too large, bisect what is rejected.
  */
 import { type Clock, sleep } from "../clock.ts";
 import type { Context, Exporter, Payload, Settings } from "../component.ts";
@@ -9,192 +9,249 @@ import { asTelemetryError, TelemetryError } from "../errors.ts";
 import { halveAtSeams } from "../pdata/concat.ts";
 import { split } from "../pdata/split.ts";
 import { BackOff } from "./back-off.ts";
-import type { Failure } from "./job.ts";
+import type { Failure, FailureReason } from "./job.ts";
+import { SizeCeiling } from "./size-ceiling.ts";
 
-interface SenderOptions {
+export interface SenderOptions {
   readonly exporter: Exporter;
   readonly config: DeliveryConfig;
   readonly settings: Settings;
+  /** Evenly distributed in [0, 1): the jitter of waits. */
   readonly random: () => number;
-  readonly onSent: (items: number) => void;
+  /** The destination took a payload; `rejected` of its items it will not keep (partial success). */
+  readonly onTaken: (items: number, rejected: number) => void;
 }
 
-/** Codes that speak of the data rather than of the destination or the credentials. */
+/** One batch on its way. */
+interface Run {
+  readonly context: Context;
+  readonly startMs: number;
+  /** Monotonic; whoever waits for the result has gone after it. */
+  readonly deadlineMs: number | undefined;
+  readonly failures: Failure[];
+  /** Rejections since the destination last took something; at `maxRejections` nothing is halved any more. */
+  rejections: number;
+  readonly maxRejections: number;
+}
+
+/**
+ * gRPC codes of rejections that may be about one request of several: bisecting finds it. The others
+ * (UNAUTHENTICATED, PERMISSION_DENIED, UNIMPLEMENTED, NOT_FOUND …) are about the destination or the caller, and
+ * would be answered to each half too. HTTP statuses arrive as the codes that exporters map them to.
+ */
 const dataCodes: ReadonlySet<number> = new Set([
-  3, // INVALID_ARGUMENT
+  2, // UNKNOWN: also HTTP 500 and 4xx without a code of their own
+  3, // INVALID_ARGUMENT: also HTTP 400
   6, // ALREADY_EXISTS
   9, // FAILED_PRECONDITION
   11, // OUT_OF_RANGE
-  13, // INTERNAL: what collectors answer to data that a later component refuses
+  13, // INTERNAL: what Collectors answer for data that a later component refuses
   15, // DATA_LOSS
 ]);
+
+/** While stopping no wait is longer, unless the server asks: there is little time left. */
+const maxStoppingWaitMs = 1000;
 
 export class Sender {
   readonly #options: SenderOptions;
   readonly #clock: Clock;
-  /** Payloads of this size or more were refused as too large; those above are split ahead, until restart. */
-  #ceilingBytes = Number.POSITIVE_INFINITY;
-  /** Ends retry waits early. */
+  readonly #ceiling = new SizeCeiling();
+  /** Ends the waits between attempts. */
   #wake = new AbortController();
-  /** Ends everything. */
-  readonly #abort = new AbortController();
-  #surrendering = false;
+  /** Ends attempts. */
+  readonly #cut = new AbortController();
+  #isStopping = false;
+  #isSurrendering = false;
 
   constructor(options: SenderOptions) {
     this.#options = options;
     this.#clock = options.settings.clock;
   }
 
-  /** What could not be delivered; empty: everything was. Positions count from `offset`. */
-  async send(payload: Payload, context: Context, offset = 0): Promise<Failure[]> {
-    if (payload.byteLength > this.#ceilingBytes && payload.itemCount > 1) {
-      const pieces = split(payload, { maxBytes: this.#ceilingBytes });
-      if (pieces.length > 1) return this.#sendEach(pieces, context, offset);
+  /** Resolves with what could not be delivered, in order; never rejects. */
+  async send(
+    payload: Payload,
+    context: Context,
+    deadlineMs: number | undefined,
+  ): Promise<readonly Failure[]> {
+    const run: Run = {
+      context,
+      startMs: this.#clock.monotonicMs(),
+      deadlineMs,
+      failures: [],
+      rejections: 0,
+      // Finding one poisoned request takes log2(n) rejections in a row; twice that finds nearly all there is,
+      // and a destination that rejects everything is not asked 2n times.
+      maxRejections: 4 + 2 * Math.ceil(Math.log2(Math.max(payload.seams.length, 1))),
+    };
+    const ceilingBytes = this.#ceiling.bytes(run.startMs);
+    if (payload.byteLength > ceilingBytes && payload.itemCount > 1) {
+      await this.#sendEach(split(payload, { maxBytes: ceilingBytes }), 0, run);
+    } else {
+      await this.#sendOne(payload, 0, run);
     }
-    return this.#sendOne(payload, context, offset);
+    return run.failures;
   }
 
-  /** Retries whatever waits at once. */
-  wake(): void {
+  /** The service stops: whatever waits is tried at once, and later waits are short. */
+  stop(): void {
+    this.#isStopping = true;
+    this.#wakeAll();
+  }
+
+  /** Nothing is tried again: what the running attempts leave is a failure{surrendered}. */
+  surrender(): void {
+    this.#isSurrendering = true;
+    this.#wakeAll();
+  }
+
+  /** Ends running attempts and waits; what they carried is a failure{shutdown}, or {surrendered}. */
+  cut(): void {
+    this.#cut.abort();
+    this.#wakeAll();
+  }
+
+  #wakeAll(): void {
     this.#wake.abort();
     this.#wake = new AbortController();
   }
 
-  /** Cuts running attempts and waits; what they carried is a failure{shutdown}. */
-  cut(): void {
-    this.#abort.abort();
-    this.wake();
-  }
-
-  /** From now on nothing is tried again: what an attempt leaves is a failure{shutdown}. */
-  surrender(): void {
-    this.#surrendering = true;
-    this.wake();
-  }
-
-  async #sendEach(
-    pieces: readonly Payload[],
-    context: Context,
-    offset: number,
-  ): Promise<Failure[]> {
-    const failures: Failure[] = [];
-    let at = offset;
+  async #sendEach(pieces: readonly Payload[], from: number, run: Run): Promise<void> {
+    let at = from;
     for (const piece of pieces) {
-      failures.push(...(await this.send(piece, context, at)));
+      await this.#sendOne(piece, at, run);
       at += piece.itemCount;
     }
-    return failures;
   }
 
-  async #sendOne(payload: Payload, context: Context, offset: number): Promise<Failure[]> {
-    const { retry_on_failure: retry } = this.#options.config;
-    const backOff = new BackOff(retry, this.#options.random);
-    const startMs = this.#clock.monotonicMs();
-    const fail = (reason: Failure["reason"], error: TelemetryError): Failure[] => [
-      { from: offset, to: offset + payload.itemCount, error, reason },
-    ];
+  /** `from`: index in the batch of the payload's first item. */
+  async #sendOne(payload: Payload, from: number, run: Run): Promise<void> {
+    const backOff = new BackOff(this.#options.config.retry_on_failure, this.#options.random);
+    const fail = ([reason, error]: Ending): void => {
+      run.failures.push({ from, to: from + payload.itemCount, payload, error, reason });
+    };
     for (;;) {
-      if (this.#abort.signal.aborted) return fail("shutdown", stopped());
-      const error = await this.#attempt(payload, context);
-      if (error === undefined) return [];
-      if (error.code === "TOO_LARGE") return this.#halve(payload, context, offset, error);
-      if (!error.retryable) return this.#bisect(payload, context, offset, error);
-      if (this.#surrendering || this.#abort.signal.aborted) return fail("shutdown", error);
-      if (!retry.enabled) return fail("send_failed", error);
-      const waitMs = backOff.nextMs(error.retryAfterMs);
-      const elapsedMs = this.#clock.monotonicMs() - startMs;
-      if (retry.max_elapsed_time > 0 && elapsedMs + waitMs > retry.max_elapsed_time) {
-        return fail("retries_exhausted", exhausted(error));
+      const ending = this.#endingBefore(run);
+      if (ending !== undefined) return fail(ending);
+      const error = await this.#attempt(payload, run.context);
+      if (error === undefined) {
+        run.rejections = 0;
+        return;
       }
-      this.#options.settings.log.info("Exporting failed. Will retry the request after interval.", {
-        error: error.message,
-        interval: `${(waitMs / 1000).toFixed(3)}s`,
-      });
-      // A wake-up is no failure: the payload is tried again at once.
-      await sleep(this.#clock, waitMs, this.#wake.signal).catch(() => {});
+      if (error.code === "TOO_LARGE") {
+        this.#ceiling.refused(payload.byteLength, this.#clock.monotonicMs());
+        const halves = halvesOf(payload);
+        return halves === undefined
+          ? fail(["too_large", error])
+          : this.#sendEach(halves, from, run);
+      }
+      if (!error.retryable) {
+        const halves = this.#suspects(payload, error, run);
+        return halves === undefined ? fail(["rejected", error]) : this.#sendEach(halves, from, run);
+      }
+      const end = await this.#waitToRetry(error, backOff, run);
+      if (end !== undefined) return fail(end);
     }
+  }
+
+  /** Why there is no point in an attempt. */
+  #endingBefore({ deadlineMs }: Run): Ending | undefined {
+    if (this.#isSurrendering) return ["surrendered", stopped()];
+    if (this.#cut.signal.aborted) return ["shutdown", stopped()];
+    if (deadlineMs !== undefined && this.#clock.monotonicMs() >= deadlineMs) {
+      return ["send_failed", expired()];
+    }
+    return undefined;
+  }
+
+  /** Waits for the next attempt; or says why there will be none. */
+  async #waitToRetry(
+    error: TelemetryError,
+    backOff: BackOff,
+    { startMs, deadlineMs }: Run,
+  ): Promise<Ending | undefined> {
+    const { retry_on_failure: retry } = this.#options.config;
+    if (this.#isSurrendering) return ["surrendered", error];
+    if (this.#cut.signal.aborted) return ["shutdown", error];
+    if (!retry.enabled) return ["send_failed", error];
+    const nowMs = this.#clock.monotonicMs();
+    const ownMs = backOff.nextMs();
+    const waitMs = Math.max(
+      this.#isStopping ? Math.min(ownMs, maxStoppingWaitMs) : ownMs,
+      error.retryAfterMs ?? 0,
+    );
+    if (retry.max_elapsed_time > 0 && nowMs + waitMs > startMs + retry.max_elapsed_time) {
+      return ["retries_exhausted", exhausted(error)];
+    }
+    if (deadlineMs !== undefined && nowMs + waitMs > deadlineMs) {
+      return ["send_failed", tooLate(error)];
+    }
+    this.#options.settings.log.info("Exporting failed. Will retry the request after interval.", {
+      error: error.message,
+      interval: `${(waitMs / 1000).toFixed(3)}s`,
+    });
+    try {
+      await sleep(this.#clock, waitMs, this.#wake.signal);
+    } catch {
+      // Woken early is no failure: the payload is tried again at once.
+    }
+    return undefined;
   }
 
   /** One push with its deadline; the error, or undefined. */
   async #attempt(payload: Payload, context: Context): Promise<TelemetryError | undefined> {
-    const { exporter, config, onSent } = this.#options;
+    const { exporter, config } = this.#options;
     const attempt = new AbortController();
-    const cut = () => attempt.abort(stopped());
-    this.#abort.signal.addEventListener("abort", cut, { once: true });
+    let endedBy: TelemetryError | undefined;
+    const end = (error: TelemetryError) => {
+      endedBy = error;
+      attempt.abort(error);
+    };
+    const cut = () => end(stopped());
+    this.#cut.signal.addEventListener("abort", cut, { once: true });
     const deadline =
-      config.timeout > 0
-        ? this.#clock.after(config.timeout, () => attempt.abort(timedOut(config.timeout)))
-        : undefined;
+      config.timeout > 0 ? this.#clock.after(config.timeout, () => end(timedOut())) : undefined;
     // An exporter that ignores the signal must not hold a consumer for ever.
-    const aborted = new Promise<never>((_, reject) => {
-      attempt.signal.addEventListener("abort", () => reject(attempt.signal.reason as Error), {
-        once: true,
-      });
+    const ended = new Promise<never>((_, reject) => {
+      attempt.signal.addEventListener("abort", () => reject(endedBy!), { once: true });
     });
     try {
-      const result = await Promise.race([exporter.push(payload, context, attempt.signal), aborted]);
-      const rejected = Math.min(result.rejectedItems ?? 0, payload.itemCount);
-      onSent(payload.itemCount - rejected);
-      if (rejected > 0) this.#notePartialSuccess(rejected, result.message);
+      const result = await Promise.race([exporter.push(payload, context, attempt.signal), ended]);
+      this.#noteTaken(payload, result.rejectedItems ?? 0, result.message);
       return undefined;
     } catch (error) {
-      if (attempt.signal.aborted) return attempt.signal.reason as TelemetryError;
-      return asTelemetryError(error);
+      return endedBy ?? asTelemetryError(error);
     } finally {
       deadline?.cancel();
-      this.#abort.signal.removeEventListener("abort", cut);
+      this.#cut.signal.removeEventListener("abort", cut);
     }
   }
 
-  #notePartialSuccess(rejected: number, message: string | undefined): void {
-    const { settings } = this.#options;
-    settings.drop("partial_success", rejected);
-    settings.log.warn("Partial success response", {
+  #noteTaken(payload: Payload, rejectedItems: number, message: string | undefined): void {
+    const rejected = Math.min(Math.max(rejectedItems, 0), payload.itemCount);
+    this.#ceiling.taken(payload.byteLength);
+    this.#options.onTaken(payload.itemCount, rejected);
+    if (rejected === 0 && message === undefined) return;
+    this.#options.settings.log.warn("Partial success response", {
       message: message ?? "",
       dropped_items: rejected,
     });
   }
 
-  /** The backend may take smaller payloads: remembers the size and sends the halves. */
-  async #halve(
-    payload: Payload,
-    context: Context,
-    offset: number,
-    error: TelemetryError,
-  ): Promise<Failure[]> {
-    if (payload.itemCount === 1) {
-      this.#options.settings.log.error(
-        "An item alone is larger than the backend accepts; it is dropped.",
-        {
-          bytes: payload.byteLength,
-          error: error.message,
-        },
-      );
-      return [{ from: offset, to: offset + 1, error, reason: "too_large" }];
-    }
-    this.#ceilingBytes = Math.min(this.#ceilingBytes, payload.byteLength - 1);
-    return this.#sendEach(
-      split(payload, { maxItems: Math.ceil(payload.itemCount / 2) }),
-      context,
-      offset,
-    );
+  /** The halves of a rejected payload, if one request in it may be to blame. */
+  #suspects(payload: Payload, error: TelemetryError, run: Run): readonly Payload[] | undefined {
+    run.rejections++;
+    if (run.rejections > run.maxRejections || !isAboutData(error)) return undefined;
+    return halveAtSeams(payload);
   }
+}
 
-  /** A joined payload may hold one poisoned request: the halves are tried alone, along the seams. */
-  async #bisect(
-    payload: Payload,
-    context: Context,
-    offset: number,
-    error: TelemetryError,
-  ): Promise<Failure[]> {
-    const halves = isAboutData(error) ? halveAtSeams(payload) : undefined;
-    if (halves !== undefined) return this.#sendEach(halves, context, offset);
-    this.#options.settings.log.error("Exporting failed. Dropping data.", {
-      error: error.message,
-      dropped_items: payload.itemCount,
-    });
-    return [{ from: offset, to: offset + payload.itemCount, error, reason: "rejected" }];
-  }
+type Ending = readonly [FailureReason, TelemetryError];
+
+/** Along a seam where there is one: no bytes are copied then. Undefined: a single item. */
+function halvesOf(payload: Payload): readonly Payload[] | undefined {
+  if (payload.itemCount < 2) return undefined;
+  return halveAtSeams(payload) ?? split(payload, { maxItems: Math.ceil(payload.itemCount / 2) });
 }
 
 const isAboutData = ({ code, status }: TelemetryError) =>
@@ -204,9 +261,18 @@ const isAboutData = ({ code, status }: TelemetryError) =>
 const stopped = () =>
   new TelemetryError("SHUTTING_DOWN", "the exporter is shutting down", { retryable: true });
 
-const timedOut = (ms: number) =>
-  new TelemetryError("TIMEOUT", `context deadline exceeded: no answer within ${ms / 1000}s`, {
+const timedOut = () =>
+  new TelemetryError("TIMEOUT", "context deadline exceeded", { retryable: true });
+
+const expired = () =>
+  new TelemetryError("TIMEOUT", "request is cancelled or timed out: context deadline exceeded", {
     retryable: true,
+  });
+
+const tooLate = (cause: TelemetryError) =>
+  new TelemetryError("TIMEOUT", `request will be cancelled before next retry: ${cause.message}`, {
+    retryable: true,
+    cause,
   });
 
 const exhausted = (cause: TelemetryError) =>

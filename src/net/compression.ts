@@ -8,60 +8,77 @@ import {
   createGzip,
   createZstdCompress,
   deflate,
-  gunzip,
-  inflate,
-  inflateRaw,
   type ZlibOptions,
   type ZstdOptions,
-  zstdDecompress,
 } from "node:zlib";
 import { TelemetryError } from "../errors.ts";
-import { causeText } from "./cause.ts";
-import { decodeSnappy, encodeSnappy } from "./snappy.ts";
+import { decodeZlib, zlibCodings } from "./decompress-zlib.ts";
+import { lz4Steps } from "./lz4.ts";
+import { budgetFull, type Reservation } from "./reservation.ts";
+import { encodeSnappy, snappySteps } from "./snappy.ts";
+import { framedSnappySteps } from "./snappy-framed-steps.ts";
 
-type Decode = (body: Uint8Array, options: { maxOutputLength: number }) => Promise<Buffer>;
+/** Asked for the size of the output before that much is kept; throws to refuse it. */
+type Admit = (bytes: number) => void;
 
-const zlibDecoders: Readonly<Record<string, Decode>> = {
-  gzip: promisify(gunzip) as Decode,
-  zstd: promisify(zstdDecompress) as Decode,
-  // "deflate" is zlib's format by RFC 9110; some senders leave its header out.
-  deflate: async (body, options) =>
-    (hasZlibHeader(body) ? promisify(inflate) : promisify(inflateRaw))(body, options),
-  zlib: promisify(inflate) as Decode,
-};
-
-function hasZlibHeader(body: Uint8Array): boolean {
-  return body.length >= 2 && (body[0]! & 15) === 8 && (body[0]! * 256 + body[1]!) % 31 === 0;
-}
-
-/** Codings that `decompress` knows; the others of the Collector's list are refused with a text. */
-export const knownCodings: readonly string[] = ["", "gzip", "zstd", "zlib", "deflate", "snappy"];
+const steppers: Readonly<
+  Record<string, (body: Uint8Array, admit: Admit) => Generator<void, Uint8Array>>
+> = { snappy: snappySteps, "x-snappy-framed": framedSnappySteps, lz4: lz4Steps };
 
 /**
  * Decodes a body. Throws TOO_LARGE as soon as more than maxBytes come out, MALFORMED_DATA for broken input and
  * unknown codings.
  */
-export async function decompress(
+export function decompress(
   coding: string,
   body: Uint8Array,
   maxBytes: number,
 ): Promise<Uint8Array> {
+  return decode(coding, body, (bytes) => {
+    if (bytes > maxBytes) throw tooLarge();
+  });
+}
+
+/** As `decompress`; reserves the output while it grows, and throws BUDGET_FULL when there is no room for it. */
+export function decompressReserved(
+  coding: string,
+  body: Uint8Array,
+  maxBytes: number,
+  reservation: Reservation,
+): Promise<Uint8Array> {
+  let reserved = 0;
+  return decode(coding, body, (bytes) => {
+    if (bytes > maxBytes) throw tooLarge();
+    if (bytes <= reserved) return;
+    if (!reservation.tryAdd(bytes - reserved)) throw budgetFull();
+    reserved = bytes;
+  });
+}
+
+async function decode(coding: string, body: Uint8Array, admit: Admit): Promise<Uint8Array> {
   if (coding === "" || coding === "identity") {
-    if (body.length > maxBytes) throw tooLarge();
+    admit(body.length);
     return body;
   }
-  if (coding === "snappy") return decodeSnappy(body, maxBytes);
-  const decode = zlibDecoders[coding];
-  if (decode === undefined) {
+  const zlibCoding = zlibCodings.find((known) => known === coding);
+  if (zlibCoding !== undefined) return decodeZlib(zlibCoding, body, admit);
+  const steps = steppers[coding];
+  if (steps === undefined) {
     throw new TelemetryError("MALFORMED_DATA", `unsupported Content-Encoding: ${coding}`);
   }
-  try {
-    return await decode(body, { maxOutputLength: Math.max(maxBytes, 1) });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") throw tooLarge();
-    throw new TelemetryError("MALFORMED_DATA", `cannot decompress ${coding}: ${causeText(error)}`, {
-      cause: error,
-    });
+  return run(steps(body, admit));
+}
+
+/** Decoding in JavaScript pauses after this, so that others get their turn. */
+const sliceMs = 5;
+
+async function run(steps: Generator<void, Uint8Array>): Promise<Uint8Array> {
+  for (;;) {
+    for (const endMs = performance.now() + sliceMs; performance.now() < endMs; ) {
+      const { done, value } = steps.next();
+      if (done === true) return value;
+    }
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 

@@ -1,63 +1,94 @@
-/** One unary call on the server: collects the body within limits, has it handled, answers. */
+/**
+ * One unary call on the server.
+ *
+ *     receiving ──whole message──▶ handled ──reply──▶ answered ──client took it──▶ closed
+ *         └──limit, deadline, budget, bad framing────────▲
+ *
+ * The hottest objects of the transport: fixed shape, listeners without closures.
+ */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Clock } from "../clock.ts";
 import type { Budget } from "../component.ts";
-import { asTelemetryError, type RpcStatus, TelemetryError } from "../errors.ts";
+import { asTelemetryError, TelemetryError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Authenticate, Metadata, UnaryCall, UnaryHandler, UnaryReply } from "../transport.ts";
-import { decompress } from "./compression.ts";
+import { BodyBuffer } from "./body-buffer.ts";
+import { codingOfGrpc } from "./client-compression.ts";
+import { decompressReserved } from "./compression.ts";
 import { grpcCode } from "./grpc-code.ts";
-import { decodeFrame, encodePrefix, prefixBytes } from "./grpc-frame.ts";
+import { decodeFrame, encodePrefix, messageLength, prefixBytes } from "./grpc-frame.ts";
+import { okHeaders, okTrailers, parseTimeout, statusHeaders } from "./grpc-headers.ts";
 import { metadataOf } from "./metadata.ts";
-import { Reservation } from "./reservation.ts";
+import { budgetFull, Reservation } from "./reservation.ts";
+import type { Route } from "./routes.ts";
 import { statusOf } from "./rpc-status.ts";
 
+/** What the calls of a server have in common. */
 export interface CallEnvironment {
   readonly clock: Clock;
   readonly log: Logger;
   readonly budget: Budget;
   readonly maxMessageBytes: number;
   readonly authenticate: Authenticate | undefined;
-  /** The call is over, answered or not. */
-  readonly onDone: (call: GrpcServerCall) => void;
 }
 
-const okHeaders = { ":status": 200, "content-type": "application/grpc" };
-const okTrailers = { "grpc-status": "0" };
+/** The connection a call came on. */
+export interface CallOwner {
+  /** Something is being sent to the client. */
+  answering(): void;
+  closed(call: GrpcServerCall): void;
+}
+
+export const receiving = 0;
+export const handled = 1;
+export const answered = 2;
+export const closed = 3;
+type Phase = 0 | 1 | 2 | 3;
+
+/** What a stream costs beside its body (measured: 3 to 5 KB); counts in the budget, so that empty ones do. */
+const callBytes = 4096;
+/** A call must have arrived whole, and its answer must have been taken, within this. */
+const stepMs = 30_000;
+
+const callOf = Symbol("call");
+type CallStream = ServerHttp2Stream & { [callOf]: GrpcServerCall };
 
 export class GrpcServerCall implements UnaryCall {
   readonly path: string;
   readonly receivedMs: number;
   readonly deadlineMs: number | undefined;
   body: Uint8Array = empty;
-  /** The body is complete: the call is in the handler's hands. */
-  isHandled = false;
+  phase: Phase = receiving;
+  readonly route: Route<UnaryHandler>;
   readonly #environment: CallEnvironment;
+  readonly #owner: CallOwner;
   readonly #stream: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
-  readonly #handler: UnaryHandler;
   readonly #reservation: Reservation;
-  readonly #maxBytes: number;
-  #chunks: Buffer[] = [];
-  #bytes = 0;
-  #isOver = false;
+  readonly #buffer: BodyBuffer;
+  /** Prefix and message, once the prefix was read. */
+  #announcedBytes = 0;
+  #answeredMs = 0;
 
   constructor(
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
-    handler: UnaryHandler,
+    route: Route<UnaryHandler>,
+    owner: CallOwner,
     environment: CallEnvironment,
   ) {
     this.path = headers[":path"]!;
+    this.route = route;
     this.#stream = stream;
     this.#headers = headers;
-    this.#handler = handler;
+    this.#owner = owner;
     this.#environment = environment;
     this.#reservation = new Reservation(environment.budget);
-    this.#maxBytes = environment.maxMessageBytes + prefixBytes;
+    this.#buffer = new BodyBuffer(this.#reservation);
     this.receivedMs = environment.clock.monotonicMs();
     const timeoutMs = parseTimeout(headers["grpc-timeout"] as string | undefined);
     this.deadlineMs = timeoutMs === undefined ? undefined : this.receivedMs + timeoutMs;
+    route.use.begin();
   }
 
   get metadata(): Metadata {
@@ -73,16 +104,28 @@ export class GrpcServerCall implements UnaryCall {
   }
 
   start(): void {
-    const stream = this.#stream;
-    stream.on("close", () => this.#end());
-    // A reset by the client; the close that follows does the work.
-    stream.on("error", () => {});
+    const stream = this.#stream as CallStream;
+    stream[callOf] = this;
+    stream.on("close", onClose);
+    stream.on("error", ignore);
+    if (!this.#reservation.tryAdd(callBytes)) return this.fail(budgetFull());
     const { authenticate } = this.#environment;
     if (authenticate === undefined) return this.#collect();
     authenticate(this.metadata).then(
       () => this.#collect(),
       (error: unknown) => this.fail(asTelemetryError(error)),
     );
+  }
+
+  /** Ends what takes too long: a body that does not come, an answer that is not taken. */
+  sweep(nowMs: number): void {
+    if (this.phase === answered) {
+      if (nowMs - this.#answeredMs >= stepMs) this.destroy();
+      return;
+    }
+    if (this.phase !== receiving) return;
+    if (nowMs - this.receivedMs >= stepMs) return this.fail(incomplete());
+    if (this.deadlineMs !== undefined && nowMs >= this.deadlineMs) this.fail(deadlinePassed());
   }
 
   /** Answers with an error; what still arrives is thrown away. */
@@ -92,39 +135,54 @@ export class GrpcServerCall implements UnaryCall {
 
   /** Cuts the call without an answer. */
   destroy(): void {
-    this.#stream.close(constants.NGHTTP2_CANCEL);
-    this.#end();
+    if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_CANCEL);
+    this.end();
   }
 
   #collect(): void {
-    const stream = this.#stream;
-    stream.on("data", (chunk: Buffer) => this.#take(chunk));
-    stream.on("end", () => this.#complete());
+    if (this.phase !== receiving) return;
+    this.#stream.on("data", onData);
+    this.#stream.on("end", onEnd);
   }
 
-  #take(chunk: Buffer): void {
-    if (this.#isOver) return;
-    this.#bytes += chunk.length;
-    if (this.#bytes > this.#maxBytes)
-      return this.fail(messageTooLarge(this.#bytes, this.#environment.maxMessageBytes));
-    if (!this.#reservation.tryAdd(chunk.length)) return this.fail(budgetFull());
-    this.#chunks.push(chunk);
+  take(chunk: Buffer): void {
+    if (this.phase !== receiving) return;
+    const buffer = this.#buffer;
+    if (this.#announcedBytes === 0 && !this.#readPrefix(chunk)) return;
+    const bytes = buffer.length + chunk.length;
+    if (this.#announcedBytes > 0 && bytes > this.#announcedBytes) {
+      return this.#failInternal("cannot read gRPC message: more than one message in a unary call");
+    }
+    if (!buffer.add(chunk, this.#announcedBytes)) this.fail(budgetFull());
   }
 
-  #complete(): void {
-    if (this.#isOver) return;
-    this.isHandled = true;
-    const chunks = this.#chunks;
-    this.#chunks = [];
-    const framed = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+  /** Learns the announced length from the first bytes; false: it is refused. */
+  #readPrefix(chunk: Buffer): boolean {
+    const { length } = this.#buffer;
+    if (length + chunk.length < prefixBytes) return true;
+    // A prefix in pieces is rare; what came before it is at most four bytes.
+    const head = length === 0 ? chunk : Buffer.concat([this.#buffer.take(), chunk]);
+    if (length > 0 && !this.#buffer.add(head.subarray(0, length), 0)) {
+      this.fail(budgetFull());
+      return false;
+    }
+    const { maxMessageBytes } = this.#environment;
+    const bytes = messageLength(head);
+    this.#announcedBytes = bytes + prefixBytes;
+    if (bytes <= maxMessageBytes) return true;
+    this.fail(messageTooLarge(bytes, maxMessageBytes));
+    return false;
+  }
+
+  complete(): void {
+    if (this.phase !== receiving) return;
+    this.phase = handled;
+    const framed = this.#buffer.take();
     let frame: ReturnType<typeof decodeFrame>;
     try {
       frame = decodeFrame(framed);
     } catch (error) {
-      return this.#respond({
-        status: { code: grpcCode.INTERNAL, message: asTelemetryError(error).message },
-        body: empty,
-      });
+      return this.#failInternal(asTelemetryError(error).message);
     }
     if (!frame.compressed) {
       this.body = frame.body;
@@ -143,28 +201,37 @@ export class GrpcServerCall implements UnaryCall {
       throw new TelemetryError(
         "MALFORMED_DATA",
         "grpc: compressed flag set with identity or empty encoding",
+        { status: { code: grpcCode.INTERNAL, message: noCoding } },
       );
     }
-    this.body = await decompress(coding, body, maxMessageBytes);
-    if (!this.#reservation.tryAdd(this.body.length - body.length)) throw budgetFull();
+    this.body = await decompressReserved(
+      codingOfGrpc(coding),
+      body,
+      maxMessageBytes,
+      this.#reservation,
+    );
   }
 
   /** grpc-go answers INTERNAL for what it cannot decompress and UNIMPLEMENTED for a coding it does not know. */
   #failDecompression(error: TelemetryError): void {
     if (error.code === "TOO_LARGE")
       return this.fail(messageTooLarge(undefined, this.#environment.maxMessageBytes));
-    if (error.code !== "MALFORMED_DATA") return this.fail(error);
-    const isUnknown = error.message.startsWith("unsupported");
-    const code = isUnknown ? grpcCode.UNIMPLEMENTED : grpcCode.INTERNAL;
-    const message = isUnknown
-      ? `grpc: Decompressor is not installed for grpc-encoding "${String(this.#headers["grpc-encoding"])}"`
-      : `grpc: failed to decompress the received message: ${error.message}`;
-    this.#respond({ status: { code, message }, body: empty });
+    if (error.code !== "MALFORMED_DATA" || error.status !== undefined) return this.fail(error);
+    if (!error.message.startsWith("unsupported")) {
+      return this.#failInternal(`grpc: failed to decompress the received message: ${error.message}`);
+    }
+    const coding = JSON.stringify(this.#headers["grpc-encoding"]);
+    const message = `grpc: Decompressor is not installed for grpc-encoding ${coding}`;
+    this.#respond({ status: { code: grpcCode.UNIMPLEMENTED, message }, body: empty });
+  }
+
+  #failInternal(message: string): void {
+    this.#respond({ status: { code: grpcCode.INTERNAL, message }, body: empty });
   }
 
   #handle(): void {
-    if (this.#isOver) return;
-    this.#handler(this).then(
+    if (this.phase !== handled) return;
+    this.route.handler(this).then(
       (reply) => this.#respond(reply),
       (error: unknown) => {
         this.#environment.log.error("BUG: a gRPC handler threw.", {
@@ -177,74 +244,70 @@ export class GrpcServerCall implements UnaryCall {
   }
 
   #respond({ status, body }: UnaryReply): void {
-    if (this.#isOver || this.#stream.destroyed) return this.#end();
-    this.#isOver = true;
+    if (this.phase >= answered) return;
     const stream = this.#stream;
+    if (stream.destroyed || stream.closed) return this.end();
+    this.phase = answered;
+    this.#answeredMs = this.#environment.clock.monotonicMs();
+    this.#letGo();
+    this.#owner.answering();
     if (status.code !== 0) {
       stream.respond({ ...okHeaders, ...statusHeaders(status) }, { endStream: true });
-      // A client that still sends is told to stop (RFC 9113, 8.1).
+      // A client that still sends is told to stop (RFC 9113, 8.1); what is on its way is thrown away.
       if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
-    } else {
-      stream.respond(okHeaders, { waitForTrailers: true });
-      stream.on("wantTrailers", () => stream.sendTrailers(okTrailers));
-      stream.end(
-        body.length === 0 ? emptyMessage : Buffer.concat([encodePrefix(body.length, false), body]),
-      );
+      return void stream.resume();
     }
-    this.#end();
+    stream.respond(okHeaders, waitForTrailers);
+    stream.on("wantTrailers", sendOkTrailers);
+    stream.end(
+      body.length === 0 ? emptyMessage : Buffer.concat([encodePrefix(body.length, false), body]),
+    );
   }
 
-  #end(): void {
-    this.#isOver = true;
-    this.#chunks = [];
+  /** The body and its share of the budget. */
+  #letGo(): void {
+    this.#buffer.clear();
+    this.body = empty;
     this.#reservation.release();
-    this.#environment.onDone(this);
+  }
+
+  end(): void {
+    if (this.phase === closed) return;
+    this.phase = closed;
+    this.#letGo();
+    this.route.use.end();
+    this.#owner.closed(this);
   }
 }
 
 const empty = new Uint8Array(0);
 const emptyMessage = Buffer.from([0, 0, 0, 0, 0]);
+const waitForTrailers = { waitForTrailers: true, sendDate: false };
+const noCoding = "grpc: compressed flag set with identity or empty encoding";
 
-export function statusHeaders({ code, message, details }: RpcStatus): Record<string, string> {
-  return {
-    "grpc-status": String(code),
-    ...(message === "" ? {} : { "grpc-message": encodeMessage(message) }),
-    ...(details === undefined
-      ? {}
-      : { "grpc-status-details-bin": Buffer.from(details).toString("base64") }),
-  };
+function onData(this: ServerHttp2Stream, chunk: Buffer): void {
+  (this as CallStream)[callOf].take(chunk);
 }
-
-/** Longest message in a trailer; clients bound their header lists at 8 KB and more. */
-const maxMessageLength = 2048;
-
-/** Percent-encoding of grpc-message: everything but printable ASCII, and `%`. */
-function encodeMessage(message: string): string {
-  const bytes = Buffer.from(message.slice(0, maxMessageLength), "utf8");
-  let text = "";
-  for (const byte of bytes) {
-    const isPlain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
-    text += isPlain
-      ? String.fromCharCode(byte)
-      : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }
-  return text;
+function onEnd(this: ServerHttp2Stream): void {
+  (this as CallStream)[callOf].complete();
 }
-
-const timeoutUnitMs: Readonly<Record<string, number>> = {
-  H: 3_600_000,
-  M: 60_000,
-  S: 1000,
-  m: 1,
-  u: 1e-3,
-  n: 1e-6,
-};
-
-/** `grpc-timeout`: up to eight digits and a unit; milliseconds. */
-function parseTimeout(text: string | undefined): number | undefined {
-  const match = text === undefined ? null : /^(\d{1,8})([HMSmun])$/u.exec(text);
-  return match === null ? undefined : Number(match[1]) * timeoutUnitMs[match[2]!]!;
+function onClose(this: ServerHttp2Stream): void {
+  (this as CallStream)[callOf].end();
 }
+function sendOkTrailers(this: ServerHttp2Stream): void {
+  this.sendTrailers(okTrailers);
+}
+/** A reset by the client; the close that follows does the work. */
+function ignore(): void {}
+
+const deadlineExceeded = (message: string) =>
+  new TelemetryError("TIMEOUT", message, {
+    retryable: true,
+    status: { code: grpcCode.DEADLINE_EXCEEDED, message },
+  });
+const incomplete = () =>
+  deadlineExceeded(`the request did not arrive within ${stepMs / 1000}s`);
+const deadlinePassed = () => deadlineExceeded("context deadline exceeded");
 
 const messageTooLarge = (bytes: number | undefined, limit: number) => {
   const message =
@@ -255,8 +318,3 @@ const messageTooLarge = (bytes: number | undefined, limit: number) => {
     status: { code: grpcCode.RESOURCE_EXHAUSTED, message },
   });
 };
-
-export const budgetFull = () =>
-  new TelemetryError("BUDGET_FULL", "the memory budget is used up; try again later", {
-    retryable: true,
-  });

@@ -4,10 +4,10 @@ import type { Clock } from "../clock.ts";
 import type { Budget } from "../component.ts";
 import { TelemetryError } from "../errors.ts";
 import type { HttpBodyWriter, HttpExchange, HttpServerSpec, Metadata } from "../transport.ts";
-import { decompress } from "./compression.ts";
-import { budgetFull } from "./grpc-server-call.ts";
+import { BodyBuffer } from "./body-buffer.ts";
+import { decompressReserved } from "./compression.ts";
 import { metadataOf } from "./metadata.ts";
-import { Reservation } from "./reservation.ts";
+import { budgetFull, Reservation } from "./reservation.ts";
 
 export interface ExchangeEnvironment {
   readonly clock: Clock;
@@ -73,9 +73,7 @@ export class HttpServerExchange implements HttpExchange {
     const raw = await this.#collect(maxBodyBytes);
     this.isHandled = true;
     if (named === "") return raw;
-    const decoded = await decompress(named, raw, maxBodyBytes);
-    if (!this.#reservation.tryAdd(Math.max(decoded.length - raw.length, 0))) throw budgetFull();
-    return decoded;
+    return decompressReserved(named, raw, maxBodyBytes, this.#reservation);
   }
 
   releaseBody(): void {
@@ -132,26 +130,21 @@ export class HttpServerExchange implements HttpExchange {
     const announced = Number(request.headers["content-length"] ?? 0);
     if (announced > maxBytes) return Promise.reject(tooLarge());
     return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
+      const buffer = new BodyBuffer(this.#reservation);
       const fail = (error: TelemetryError) => {
         request.off("data", take);
+        buffer.clear();
         request.resume();
         reject(error);
       };
       const take = (chunk: Buffer) => {
-        bytes += chunk.length;
-        if (bytes > maxBytes) return fail(tooLarge());
-        if (!this.#reservation.tryAdd(chunk.length)) return fail(budgetFull());
-        chunks.push(chunk);
+        if (buffer.length + chunk.length > maxBytes) return fail(tooLarge());
+        if (!buffer.add(chunk, announced)) fail(budgetFull());
       };
       request.on("data", take);
-      request.once("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+      request.once("end", () => resolve(buffer.take()));
       request.once("close", () => {
-        if (!request.complete)
-          fail(
-            new TelemetryError("MALFORMED_DATA", "the request ended before its body was complete"),
-          );
+        if (!request.complete) fail(incomplete());
       });
     });
   }
@@ -159,3 +152,5 @@ export class HttpServerExchange implements HttpExchange {
 
 const done: Promise<void> = Promise.resolve();
 const tooLarge = () => new TelemetryError("TOO_LARGE", "http: request body too large");
+const incomplete = () =>
+  new TelemetryError("MALFORMED_DATA", "the request ended before its body was complete");

@@ -8,51 +8,54 @@ import {
 } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
-import type { Clock, Timer } from "../clock.ts";
-import type { Budget } from "../component.ts";
+import type { Timer } from "../clock.ts";
 import type { ServerTlsConfig } from "../config/fragments/tls.ts";
 import { asTelemetryError } from "../errors.ts";
-import type { Logger } from "../log.ts";
 import type { HttpHandler, HttpServerSpec } from "../transport.ts";
 import { applyCors } from "./cors.ts";
 import { HttpServerExchange } from "./http-server-exchange.ts";
 import { metadataOf } from "./metadata.ts";
-import { type BindTarget, bindServer, type NetServer, type ServerDeps } from "./net-server.ts";
+import {
+  type BindTarget,
+  bindServer,
+  lingerMs,
+  maxConnections,
+  type NetServer,
+  type ServerDeps,
+  warnOfDrops,
+} from "./net-server.ts";
+import { type RouteUse, Routes } from "./routes.ts";
 import { serverTlsOptions } from "./tls.ts";
+import { handshakeTimeoutMs, watchTlsFiles } from "./tls-reload.ts";
 
 /** Where the configuration says 0. */
 const defaultReadHeaderMs = 10_000;
 const defaultReadMs = 30_000;
 const defaultIdleMs = 120_000;
 const maxHeaderBytes = 16 * 1024;
-const maxConnections = 10_000;
-/** When stopping, half-sent requests get so long. */
-const lingerMs = 3000;
 
-export class HttpServer implements NetServer {
+export class HttpServer implements NetServer<HttpServerSpec> {
   readonly #spec: HttpServerSpec;
-  readonly #clock: Clock;
-  readonly #log: Logger;
-  readonly #budget: Budget;
-  readonly #routes = new Map<string, HttpHandler>();
+  readonly #deps: ServerDeps;
+  readonly #routes = new Routes<HttpHandler>();
   readonly #servers: (Server | TlsServer)[] = [];
   readonly #timers = new Set<Timer>();
-  readonly #exchanges = new Map<Socket, HttpServerExchange>();
+  readonly #exchanges = new Map<Socket, Running>();
   readonly #sockets = new Set<Socket>();
 
-  constructor(spec: HttpServerSpec, { clock, log, budget }: ServerDeps) {
+  constructor(spec: HttpServerSpec, deps: ServerDeps) {
     this.#spec = spec;
-    this.#clock = clock;
-    this.#log = log;
-    this.#budget = budget;
+    this.#deps = deps;
   }
 
   addRoutes(spec: HttpServerSpec): void {
-    for (const [path, handler] of spec.routes) this.#routes.set(path, handler);
+    this.#routes.add(spec, spec.routes);
   }
 
-  removeRoutes(spec: HttpServerSpec): void {
-    for (const path of spec.routes.keys()) this.#routes.delete(path);
+  async removeRoutes(spec: HttpServerSpec, abort: AbortSignal): Promise<void> {
+    const use = this.#routes.remove(spec);
+    if (await use.quiet(abort)) return;
+    for (const [socket, { use: owner }] of this.#exchanges) if (owner === use) socket.destroy();
   }
 
   bind(target: BindTarget): Promise<string> {
@@ -66,7 +69,8 @@ export class HttpServer implements NetServer {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
     });
-    return bindServer(server, target, this.#servers);
+    warnOfDrops(server, this.#deps, this.#spec.endpoint);
+    return bindServer(server, target, this.#servers, this.#deps.log);
   }
 
   /** Running exchanges finish, half-sent requests get a moment; the signal cuts the rest. */
@@ -75,7 +79,7 @@ export class HttpServer implements NetServer {
       (server) => new Promise<void>((resolve) => void server.close(() => resolve())),
     );
     for (const server of this.#servers) server.closeIdleConnections();
-    const linger = this.#clock.after(lingerMs, () => this.#cutHalfSent());
+    const linger = this.#deps.clock.after(lingerMs, () => this.#cutHalfSent());
     const cut = () => {
       for (const socket of this.#sockets) socket.destroy();
     };
@@ -100,37 +104,35 @@ export class HttpServer implements NetServer {
       void this.#onRequest(request, response);
     const tls = this.#spec.tls as ServerTlsConfig | undefined;
     if (tls === undefined) return createServer(options, onRequest);
-    const server = createTlsServer({ ...options, ...serverTlsOptions(tls) }, onRequest);
-    if (tls.reload_interval > 0)
-      this.#timers.add(this.#clock.every(tls.reload_interval, () => this.#reloadTls(tls, server)));
+    const server = createTlsServer(
+      { ...options, ...serverTlsOptions(tls), handshakeTimeout: handshakeTimeoutMs },
+      onRequest,
+    );
+    const apply = (fresh: ReturnType<typeof serverTlsOptions>) => server.setSecureContext(fresh);
+    for (const timer of watchTlsFiles(tls, this.#deps, apply)) this.#timers.add(timer);
     return server;
   }
 
-  #reloadTls(tls: ServerTlsConfig, server: TlsServer): void {
-    try {
-      server.setSecureContext(serverTlsOptions(tls));
-    } catch (error) {
-      this.#log.error("Cannot read the TLS files again; the old ones stay in use.", {
-        error: String(error),
-      });
-    }
-  }
-
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { spec } = { spec: this.#spec };
+    const spec = this.#spec;
+    const { clock, budget, log } = this.#deps;
     for (const [name, value] of spec.responseHeaders) response.setHeader(name, value);
-    const environment = { clock: this.#clock, budget: this.#budget, spec };
-    const exchange = new HttpServerExchange(request, response, environment);
-    this.#exchanges.set(request.socket, exchange);
-    response.once("close", () => this.#exchanges.delete(request.socket));
+    const exchange = new HttpServerExchange(request, response, { clock, budget, spec });
+    const route = this.#routes.find(exchange.path);
+    route?.use.begin();
+    const { socket } = request;
+    this.#exchanges.set(socket, { exchange, use: route?.use });
+    response.once("close", () => {
+      this.#exchanges.delete(socket);
+      route?.use.end();
+    });
     try {
       if (spec.cors !== undefined && applyCors(spec.cors, request, response)) return;
       if (!(await this.#isAuthenticated(request, exchange))) return;
-      const handler = this.#routes.get(exchange.path);
-      if (handler === undefined) return exchange.respond(404, plainText, "404 page not found\n");
-      await handler(exchange);
+      if (route === undefined) return exchange.respond(404, plainText, "404 page not found\n");
+      await route.handler(exchange);
     } catch (error) {
-      this.#log.error("BUG: an HTTP handler threw.", {
+      log.error("BUG: an HTTP handler threw.", {
         path: exchange.path,
         error: asTelemetryError(error).message,
       });
@@ -152,9 +154,15 @@ export class HttpServer implements NetServer {
 
   #cutHalfSent(): void {
     for (const socket of this.#sockets) {
-      if (this.#exchanges.get(socket)?.isHandled !== true) socket.destroy();
+      if (this.#exchanges.get(socket)?.exchange.isHandled !== true) socket.destroy();
     }
   }
+}
+
+/** What a connection is at; HTTP/1.1 serves one request at a time. */
+interface Running {
+  readonly exchange: HttpServerExchange;
+  readonly use: RouteUse | undefined;
 }
 
 const plainText = {

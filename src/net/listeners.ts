@@ -135,7 +135,7 @@ export class Listeners {
         isClosed = true;
         const spec = shared.owners.get(name)!;
         shared.owners.delete(name);
-        if (shared.owners.size > 0) return shared.server.removeRoutes(spec as never);
+        if (shared.owners.size > 0) return shared.server.removeRoutes(spec as never, abort);
         await shared.server.close(abort);
         this.#shared.delete(shared.key);
       },

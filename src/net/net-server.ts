@@ -19,17 +19,23 @@ export type BindTarget =
 /** A server that may listen on several addresses and serve several components. */
 export interface NetServer<S extends ServerSpec = never> {
   addRoutes(spec: S): void;
-  removeRoutes(spec: S): void;
+  /** No new requests for them; waits for the running ones until aborted, then cuts these. */
+  removeRoutes(spec: S, abort: AbortSignal): Promise<void>;
   /** Resolves to the bound address: `host:port` or the path. Rejects with Node's error. */
   bind(target: BindTarget): Promise<string>;
   close(abort: AbortSignal): Promise<void>;
 }
+
+export const maxConnections = 10_000;
+/** When stopping, half-sent requests get so long. */
+export const lingerMs = 3000;
 
 /** Binds a Node server; it is added to `bound` once it listens. */
 export function bindServer<T extends Server>(
   server: T,
   target: BindTarget,
   bound: T[],
+  log: Logger,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
@@ -39,15 +45,34 @@ export function bindServer<T extends Server>(
         : { port: target.port, ...(target.host === undefined ? {} : { host: target.host }) },
       () => {
         server.off("error", reject);
-        bound.push(server);
-        const address = server.address();
-        if (address === null || typeof address === "string") return resolve(address ?? "");
-        resolve(
-          address.family === "IPv6"
-            ? `[${address.address}]:${address.port}`
-            : `${address.address}:${address.port}`,
+        // Out of file descriptors, mostly: the connection is lost, the server goes on.
+        server.on("error", (error) =>
+          log.warn("Cannot accept a connection.", { error: error.message }),
         );
+        bound.push(server);
+        resolve(addressOf(server));
       },
     );
+  });
+}
+
+function addressOf(server: Server): string {
+  const address = server.address();
+  if (address === null || typeof address === "string") return address ?? "";
+  return address.family === "IPv6"
+    ? `[${address.address}]:${address.port}`
+    : `${address.address}:${address.port}`;
+}
+
+const dropWarningMs = 60_000;
+
+/** Says, once a minute, that connections beyond the bound are refused. */
+export function warnOfDrops(server: Server, { clock, log }: ServerDeps, endpoint: string): void {
+  let saidMs = Number.NEGATIVE_INFINITY;
+  server.on("drop", () => {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - saidMs < dropWarningMs) return;
+    saidMs = nowMs;
+    log.warn(`More than ${maxConnections} connections; further ones are refused.`, { endpoint });
   });
 }

@@ -1,4 +1,5 @@
 import type { Budget } from "../component.ts";
+import { TelemetryError } from "../errors.ts";
 
 /** One request's share of the memory budget: grows with what arrives, ends once. */
 export class Reservation {
@@ -9,6 +10,10 @@ export class Reservation {
     this.#budget = budget;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** False: the budget is full, nothing was reserved. */
   tryAdd(bytes: number): boolean {
     if (!this.#budget.tryReserve(bytes)) return false;
@@ -16,8 +21,21 @@ export class Reservation {
     return true;
   }
 
+  /** Gives a part back. */
+  shrink(bytes: number): void {
+    this.#budget.release(bytes);
+    this.#bytes -= bytes;
+  }
+
   release(): void {
+    if (this.#bytes === 0) return;
     this.#budget.release(this.#bytes);
     this.#bytes = 0;
   }
 }
+
+/** The refusal of new data while there is no room for it. */
+export const budgetFull = () =>
+  new TelemetryError("BUDGET_FULL", "the memory budget is used up; try again later", {
+    retryable: true,
+  });

@@ -13,16 +13,52 @@ import { TelemetryError } from "../errors.ts";
 const malformed = (cause: string) =>
   new TelemetryError("MALFORMED_DATA", `snappy: corrupt input (${cause})`);
 
-/** Decodes a block; the announced length is checked against the limit before anything is allocated. */
-export function decodeSnappy(bytes: Uint8Array, maxBytes: number): Uint8Array {
+/** How far a block is decoded: the next byte to read, the next to write. */
+interface Progress {
+  read: number;
+  written: number;
+}
+
+/** Between two steps of `snappySteps` at most this much (and one literal) is written. */
+const stepBytes = 1 << 20;
+
+/**
+ * Decodes a block in steps, so that a large one need not hold up the event loop. `admit` is asked for the
+ * announced length before anything is allocated, and throws to refuse it.
+ */
+export function* snappySteps(
+  bytes: Uint8Array,
+  admit: (length: number) => void,
+): Generator<void, Uint8Array> {
   const header = readLength(bytes);
-  if (header.length > maxBytes) throw new TelemetryError("TOO_LARGE", "request body too large");
+  admit(header.length);
   // No element yields more than 64 bytes for three: a larger claim is a lie, not worth its memory.
   if (header.length > bytes.length * 32) throw malformed("announced length");
   const out = Buffer.allocUnsafeSlow(header.length);
-  let p = header.end;
-  let at = 0;
-  while (p < bytes.length) {
+  const progress = { read: header.end, written: 0 };
+  while (progress.read < bytes.length) {
+    decodeElements(bytes, out, progress, progress.written + stepBytes);
+    yield;
+  }
+  if (progress.written !== out.length) throw malformed("length");
+  return out;
+}
+
+/** Decodes a block; TOO_LARGE before anything is allocated. */
+export function decodeSnappy(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  const steps = snappySteps(bytes, (length) => {
+    if (length > maxBytes) throw new TelemetryError("TOO_LARGE", "request body too large");
+  });
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
+function decodeElements(bytes: Uint8Array, out: Buffer, progress: Progress, until: number): void {
+  let p = progress.read;
+  let at = progress.written;
+  while (p < bytes.length && at < until) {
     const tag = bytes[p++]!;
     let length = (tag >> 2) + 1;
     if ((tag & 3) === 0) {
@@ -50,9 +86,12 @@ export function decodeSnappy(bytes: Uint8Array, maxBytes: number): Uint8Array {
     // Byte by byte: source and target may overlap, which repeats a pattern.
     for (let end = at + length; at < end; at++) out[at] = out[at - offset]!;
   }
-  if (at !== out.length) throw malformed("length");
-  return out;
+  progress.read = p;
+  progress.written = at;
 }
+
+/** What a block says of its decoded length. */
+export const announcedSnappyBytes = (bytes: Uint8Array): number => readLength(bytes).length;
 
 function readLength(bytes: Uint8Array): { length: number; end: number } {
   let length = 0;

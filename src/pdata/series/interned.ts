@@ -8,6 +8,14 @@ export interface Slab {
   readonly view: DataView;
 }
 
+/** What the user of an interner notes on its objects. */
+export interface Memos {
+  readonly resource: unknown;
+  readonly scope: unknown;
+  readonly metric: unknown;
+  readonly series: unknown;
+}
+
 const emptySlab: Slab = { bytes: new Uint8Array(0), view: new DataView(new ArrayBuffer(0)) };
 
 /**
@@ -46,7 +54,7 @@ export abstract class Interned<Self = unknown, M = unknown> {
 export const headerBytes = 4;
 
 /** A resource with its schema URL; `key` is without its header. */
-export class Resource extends Interned<Resource> {
+export class Resource<M extends Memos = Memos> extends Interned<Resource<M>, M["resource"]> {
   readonly parent = undefined;
   readonly schemaUrl: string;
   readonly attributes: readonly Attribute[];
@@ -64,14 +72,14 @@ export class Resource extends Interned<Resource> {
 }
 
 /** A scope of a resource. */
-export class Scope extends Interned<Scope> {
-  readonly parent: Resource;
+export class Scope<M extends Memos = Memos> extends Interned<Scope<M>, M["scope"]> {
+  readonly parent: Resource<M>;
   readonly name: string;
   readonly version: string;
   readonly schemaUrl: string;
   readonly attributes: readonly Attribute[];
 
-  constructor(parent: Resource, hash: number, key: Uint8Array, scopeLength: number) {
+  constructor(parent: Resource<M>, hash: number, key: Uint8Array, scopeLength: number) {
     super(hash, headerBytes + key.length);
     this.parent = parent;
     this.schemaUrl = Buffer.from(key.subarray(scopeLength)).toString();
@@ -107,8 +115,8 @@ export interface DataTraits {
 }
 
 /** A metric of a scope, without its points. */
-export class Metric extends Interned<Metric> {
-  readonly parent: Scope;
+export class Metric<M extends Memos = Memos> extends Interned<Metric<M>, M["metric"]> {
+  readonly parent: Scope<M>;
   readonly name: string;
   readonly description: string;
   readonly unit: string;
@@ -117,7 +125,7 @@ export class Metric extends Interned<Metric> {
   readonly monotonic: boolean;
   readonly metadata: readonly Attribute[];
 
-  constructor(parent: Scope, hash: number, key: Uint8Array, traits: DataTraits) {
+  constructor(parent: Scope<M>, hash: number, key: Uint8Array, traits: DataTraits) {
     super(hash, headerBytes + key.length);
     this.parent = parent;
     this.layout = traits.layout;
@@ -157,10 +165,10 @@ export class Metric extends Interned<Metric> {
 }
 
 /** One time series as the sender names it: resource, scope, metric and the point's attributes. */
-export class Series<M = unknown> extends Interned<Series<M>, M> {
-  readonly parent: Metric;
+export class Series<M extends Memos = Memos> extends Interned<Series<M>, M["series"]> {
+  readonly parent: Metric<M>;
 
-  constructor(parent: Metric, hash: number, length: number) {
+  constructor(parent: Metric<M>, hash: number, length: number) {
     super(hash, length);
     this.parent = parent;
   }

@@ -5,6 +5,7 @@ import {
   type DataTraits,
   headerBytes,
   type Interned,
+  type Memos,
   Metric,
   Resource,
   Scope,
@@ -15,21 +16,21 @@ import { lengthAt, lengthEnd, Point, skipValue } from "./point.ts";
 import { RawCache } from "./raw-cache.ts";
 
 /** Called for each point in order; the point is reused and must not be kept. */
-export type PointSink<M> = (point: Point<M>) => void;
+export type PointSink<M extends Memos = Memos> = (point: Point<M>) => void;
 
 const defaultMaxBytes = 32 * 1024 * 1024;
 
 /**
  * Reads metric payloads and says of each point which series it belongs to, recognised by its raw bytes.
  * The walk is index loops without allocation: 60-150 ns a point whose series is known. One interner serves
- * one user, who owns the `memo` of its objects (of type M on Series).
+ * one user, who owns the `memo` of its objects.
  *
  *     ExportMetricsServiceRequest > ResourceMetrics > ScopeMetrics > Metric > Gauge … > point
  */
-export class SeriesInterner<M = unknown> {
-  readonly #resources: RawCache<Resource>;
-  readonly #scopes: RawCache<Scope>;
-  readonly #metrics: RawCache<Metric>;
+export class SeriesInterner<M extends Memos = Memos> {
+  readonly #resources: RawCache<Resource<M>>;
+  readonly #scopes: RawCache<Scope<M>>;
+  readonly #metrics: RawCache<Metric<M>>;
   readonly #allSeries: RawCache<Series<M>>;
   readonly #point = new Point<M>();
   readonly #cursor = new Cursor();
@@ -37,9 +38,9 @@ export class SeriesInterner<M = unknown> {
   #scratch = newScratch(1024);
   #scratchUsed = 0;
   /** The last object of each level, whose follower is tried first. */
-  #lastResource: Resource | undefined;
-  #lastScope: Scope | undefined;
-  #lastMetric: Metric | undefined;
+  #lastResource: Resource<M> | undefined;
+  #lastScope: Scope<M> | undefined;
+  #lastMetric: Metric<M> | undefined;
   #lastSeries: Series<M> | undefined;
 
   /** Keeps at most about maxBytes of what it has seen; state belongs to its user. */
@@ -95,7 +96,7 @@ export class SeriesInterner<M = unknown> {
       undefined,
       this.#lastResource,
       resourceLength,
-      (hash) => new Resource(hash, this.#key(), resourceLength),
+      (hash) => new Resource<M>(hash, this.#key(), resourceLength),
     );
     this.#lastResource = resource;
     const scopes = new Cursor().reset(bytes, start, end);
@@ -106,7 +107,7 @@ export class SeriesInterner<M = unknown> {
     }
   }
 
-  #scopeMetrics(resource: Resource, start: number, end: number, sink: PointSink<M>): void {
+  #scopeMetrics(resource: Resource<M>, start: number, end: number, sink: PointSink<M>): void {
     const { bytes } = this.#point;
     const cursor = this.#cursor.reset(bytes, start, end);
     const schemaUrl = [0, 0];
@@ -127,7 +128,7 @@ export class SeriesInterner<M = unknown> {
       resource,
       this.#lastScope,
       scopeLength,
-      (hash) => new Scope(resource, hash, this.#key(), scopeLength),
+      (hash) => new Scope<M>(resource, hash, this.#key(), scopeLength),
     );
     this.#lastScope = scope;
     const metrics = new Cursor().reset(bytes, start, end);
@@ -136,7 +137,7 @@ export class SeriesInterner<M = unknown> {
     }
   }
 
-  #metric(scope: Scope, start: number, end: number, sink: PointSink<M>): void {
+  #metric(scope: Scope<M>, start: number, end: number, sink: PointSink<M>): void {
     const cursor = this.#cursor.reset(this.#point.bytes, start, end);
     let layout: PointLayout | undefined;
     let dataStart = 0;
@@ -159,7 +160,7 @@ export class SeriesInterner<M = unknown> {
       scope,
       this.#lastMetric,
       layout.field * 16 + traits.temporality * 2 + (traits.monotonic ? 1 : 0),
-      (hash) => new Metric(scope, hash, this.#key(), traits),
+      (hash) => new Metric<M>(scope, hash, this.#key(), traits),
     );
     this.#lastMetric = metric;
     this.#points(metric, dataStart, dataEnd, sink);
@@ -194,7 +195,7 @@ export class SeriesInterner<M = unknown> {
     return { layout, temporality: temporality > 2 ? 0 : temporality, monotonic };
   }
 
-  #points(metric: Metric, start: number, end: number, sink: PointSink<M>): void {
+  #points(metric: Metric<M>, start: number, end: number, sink: PointSink<M>): void {
     const b = this.#point.bytes;
     let p = start | 0;
     while (p < end) {
@@ -210,7 +211,7 @@ export class SeriesInterner<M = unknown> {
   }
 
   /** The hottest loop: one switch a field, attributes are only spanned, not looked into. */
-  #onePoint(metric: Metric, start: number, end: number, sink: PointSink<M>): void {
+  #onePoint(metric: Metric<M>, start: number, end: number, sink: PointSink<M>): void {
     const point = this.#point;
     const b = point.bytes;
     const { attributes, flags, exemplars, number } = metric.layout;
@@ -262,7 +263,7 @@ export class SeriesInterner<M = unknown> {
     sink(point);
   }
 
-  #series(metric: Metric, view: DataView, start: number, length: number): Series<M> {
+  #series(metric: Metric<M>, view: DataView, start: number, length: number): Series<M> {
     const expected = this.#lastSeries?.follower;
     if (
       expected !== undefined &&
@@ -290,7 +291,7 @@ export class SeriesInterner<M = unknown> {
   }
 
   /** Attribute fields with other fields between them: rare, put together first. */
-  #scatteredSeries(metric: Metric, start: number, end: number): Series<M> {
+  #scatteredSeries(metric: Metric<M>, start: number, end: number): Series<M> {
     const cursor = this.#cursor.reset(this.#point.bytes, start, end);
     this.#scratchUsed = 0;
     while (cursor.next()) {

@@ -1,10 +1,10 @@
-import type { Series } from "./interned.ts";
+import type { Memos, Series } from "./interned.ts";
 
 /**
  * One data point where it lies: offsets into the part, read on demand. One object is reused for all points of
  * a walk, because an allocation a point would cost more than the walk: take out what is to be kept.
  */
-export class Point<M = unknown> {
+export class Point<M extends Memos = Memos> {
   series!: Series<M>;
   bytes: Uint8Array = new Uint8Array(0);
   view: DataView = new DataView(new ArrayBuffer(0));

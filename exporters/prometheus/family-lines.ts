@@ -1,0 +1,175 @@
+import { escapeName, isClassicMetricName } from "../../src/prometheus/escape.ts";
+import type { Format } from "../../src/prometheus/negotiate.ts";
+import { escapeLabelValue, TextWriter } from "../../src/prometheus/text-writer.ts";
+import type { ExponentialData } from "./exponential.ts";
+import type { ExposedFamily } from "./family.ts";
+import type { HistogramData } from "./histogram.ts";
+import { labelsOfPairs, toBinary } from "./labels-of.ts";
+import type { LineBuffer } from "./line-buffer.ts";
+import type { ExemplarText, SeriesState, Shown } from "./state.ts";
+import type { SummaryData } from "./summary.ts";
+
+/** What stands around the label pairs in the lines of one sample name. */
+interface Frame {
+  /** `name{` or `{"name",`. */
+  readonly open: string;
+  /** The same without labels, up to the value. */
+  readonly bare: string;
+}
+
+/** Writes the lines of families in one format. One a format is kept, with its texts of bounds. */
+export class FamilyLines {
+  readonly format: Format;
+  readonly #writer: TextWriter;
+  readonly #timestamps: boolean;
+  readonly #openMetrics: boolean;
+  /** `le="…"` texts by the array of bounds, which equal histograms share. */
+  readonly #bounds = new WeakMap<object, readonly string[]>();
+  /** Frames by name and suffix, of the current family. */
+  #family: ExposedFamily | undefined;
+  #frames = new Map<string, Frame>();
+  #time = "";
+  #pairs = "";
+
+  constructor(format: Format, timestamps: boolean) {
+    this.format = format;
+    this.#writer = new TextWriter(format);
+    this.#timestamps = timestamps;
+    this.#openMetrics = format.kind === "openmetrics";
+  }
+
+  /** The name under which the family appears; two names may become one by escaping. */
+  nameOf(family: ExposedFamily): string {
+    return escapeName(family.name, this.format.escaping);
+  }
+
+  header(out: LineBuffer, family: ExposedFamily): void {
+    const { name, type, help, unit } = family;
+    out.text(toBinary(this.#writer.header(name, type, help, unit)));
+  }
+
+  /** All lines of one series. */
+  series(out: LineBuffer, state: SeriesState, shown: Shown): void {
+    if (this.#family !== state.family) {
+      this.#family = state.family;
+      this.#frames = new Map();
+    }
+    this.#pairs = this.#pairsOf(state.pairs);
+    this.#time = this.#timestamps && shown.timeMs > 0 ? this.#writer.timestamp(shown.timeMs) : "";
+    const { data } = shown;
+    if (data === undefined) this.#number(out, shown);
+    else if (data.kind === "histogram") this.#histogram(out, data, shown.exemplars);
+    else if (data.kind === "exponential") this.#exponential(out, data, shown.exemplars);
+    else this.#summary(out, data);
+  }
+
+  /** Names that the format cannot carry as they are: taken apart and escaped, rare. */
+  #pairsOf(pairs: string): string {
+    const { escaping } = this.format;
+    if (escaping === "allow-utf-8" || (escaping !== "dots" && !hasQuotedName(pairs))) return pairs;
+    return toBinary(this.#writer.pairs(labelsOfPairs(pairs)));
+  }
+
+  #frame(suffix: string): Frame {
+    let frame = this.#frames.get(suffix);
+    if (frame === undefined) {
+      const name = this.nameOf(this.#family!) + suffix;
+      const quoted = `{"${escapeLabelValue(name)}"`;
+      frame = isClassicMetricName(name)
+        ? { open: `${name}{`, bare: `${name} ` }
+        : { open: toBinary(`${quoted},`), bare: toBinary(`${quoted}} `) };
+      this.#frames.set(suffix, frame);
+    }
+    return frame;
+  }
+
+  /** A line up to its value. */
+  #begin(out: LineBuffer, frame: Frame, extra: string): void {
+    if (this.#pairs === "" && extra === "") return out.text(frame.bare);
+    out.text(frame.open);
+    if (this.#pairs !== "") out.text(this.#pairs);
+    if (extra !== "") out.text(this.#pairs === "" ? extra : `,${extra}`);
+    out.text("} ");
+  }
+
+  #line(out: LineBuffer, suffix: string, extra: string, value: string): void {
+    this.#begin(out, this.#frame(suffix), extra);
+    out.text(value);
+    out.text(`${this.#time}\n`);
+  }
+
+  #number(out: LineBuffer, { value, exemplars }: Shown): void {
+    this.#begin(out, this.#frame(""), "");
+    const exemplar = exemplars[0];
+    const rest = exemplar !== undefined && this.#openMetrics ? exemplar.text : "";
+    out.text(`${this.#writer.float(value)}${this.#time}${rest}\n`);
+  }
+
+  #summary(out: LineBuffer, data: SummaryData): void {
+    for (const { quantile, value } of data.quantiles) {
+      const label = `quantile="${this.#writer.bound(quantile)}"`;
+      this.#line(out, "", label, this.#writer.float(value));
+    }
+    this.#line(out, "_sum", "", this.#writer.float(data.sum));
+    this.#line(out, "_count", "", this.#writer.count(data.count));
+  }
+
+  #histogram(out: LineBuffer, data: HistogramData, exemplars: readonly ExemplarText[]): void {
+    const texts = this.#boundTexts(data.bounds);
+    const { bounds, counts } = data;
+    let cumulative = 0;
+    let below = -Infinity;
+    for (let i = 0; i < bounds.length; i++) {
+      cumulative += counts[i]!;
+      const bound = bounds[i]!;
+      // A bound of +Inf is the line that follows.
+      if (bound !== Infinity) {
+        this.#bucket(out, texts[i]!, cumulative, this.#exemplar(exemplars, below, bound));
+      }
+      below = bound;
+    }
+    this.#end(out, data, this.#exemplar(exemplars, below, Infinity));
+  }
+
+  #exponential(out: LineBuffer, data: ExponentialData, exemplars: readonly ExemplarText[]): void {
+    const range = this.#family!.exponential;
+    const bounds = range.bounds();
+    const texts = this.#boundTexts(bounds);
+    const cumulative = range.cumulative(data);
+    let below = -Infinity;
+    for (let i = 0; i < bounds.length; i++) {
+      const bound = bounds[i]!;
+      this.#bucket(out, texts[i]!, cumulative[i]!, this.#exemplar(exemplars, below, bound));
+      below = bound;
+    }
+    this.#end(out, data, this.#exemplar(exemplars, below, Infinity));
+  }
+
+  #bucket(out: LineBuffer, le: string, count: number, exemplar: string): void {
+    this.#begin(out, this.#frame("_bucket"), le);
+    out.text(`${this.#writer.count(count)}${this.#time}${exemplar}\n`);
+  }
+
+  #end(out: LineBuffer, data: HistogramData | ExponentialData, exemplar: string): void {
+    this.#bucket(out, 'le="+Inf"', data.count, exemplar);
+    if (data.hasSum) this.#line(out, "_sum", "", this.#writer.float(data.sum));
+    this.#line(out, "_count", "", this.#writer.count(data.count));
+  }
+
+  #boundTexts(bounds: Float64Array | readonly number[]): readonly string[] {
+    let texts = this.#bounds.get(bounds);
+    if (texts === undefined) {
+      texts = Array.from(bounds, (bound) => `le="${this.#writer.bound(bound)}"`);
+      this.#bounds.set(bounds, texts);
+    }
+    return texts;
+  }
+
+  /** The latest exemplar in (below, bound]. */
+  #exemplar(exemplars: readonly ExemplarText[], below: number, bound: number): string {
+    if (exemplars.length === 0 || !this.#openMetrics) return "";
+    return exemplars.findLast(({ value }) => value > below && value <= bound)?.text ?? "";
+  }
+}
+
+const hasQuotedName = (pairs: string) => pairs.startsWith('"') || pairs.includes('","');

@@ -1,0 +1,72 @@
+/**
+ * One request's body on its way in, in one contiguous array.
+ *
+ * The memory that it takes is reserved before it is allocated, and follows what has really arrived: an
+ * announced length alone reserves nothing (at most four times of what came), and a body in tiny pieces costs
+ * its bytes, not an object for each piece.
+ */
+import type { Reservation } from "./reservation.ts";
+
+const smallestBytes = 1024;
+const empty = new Uint8Array(0);
+
+export class BodyBuffer {
+  readonly #reservation: Reservation;
+  #bytes: Uint8Array = empty;
+  /** Whether `#bytes` is a view of the transport's buffer, which must not be written to. */
+  #isView = false;
+  length = 0;
+
+  constructor(reservation: Reservation) {
+    this.#reservation = reservation;
+  }
+
+  /**
+   * Takes a chunk; `announcedBytes` is the length that the whole body will have, 0 if unknown. False: the budget
+   * is full, and nothing was taken.
+   */
+  add(chunk: Uint8Array, announcedBytes: number): boolean {
+    const length = this.length + chunk.length;
+    if (this.length === 0 && chunk.length >= announcedBytes && fillsItsBuffer(chunk)) {
+      if (!this.#reservation.tryAdd(chunk.length)) return false;
+      this.#bytes = chunk;
+      this.#isView = true;
+    } else {
+      if (!this.#reserveRoom(length, announcedBytes)) return false;
+      this.#bytes.set(chunk, this.length);
+    }
+    this.length = length;
+    return true;
+  }
+
+  /** What has arrived; the buffer is empty afterwards, the reservation stays. */
+  take(): Uint8Array {
+    const bytes = this.#bytes;
+    const { length } = this;
+    this.clear();
+    return bytes.length === length ? bytes : bytes.subarray(0, length);
+  }
+
+  clear(): void {
+    this.#bytes = empty;
+    this.#isView = false;
+    this.length = 0;
+  }
+
+  #reserveRoom(length: number, announcedBytes: number): boolean {
+    const old = this.#bytes;
+    if (length <= old.length && !this.#isView) return true;
+    const wanted =
+      announcedBytes >= length ? Math.min(announcedBytes, length * 4) : Math.max(length * 2, smallestBytes);
+    if (!this.#reservation.tryAdd(wanted - old.length)) return false;
+    // Of its own: a slice of Node's pool would keep its neighbours alive.
+    const larger = Buffer.allocUnsafeSlow(wanted);
+    larger.set(this.length === old.length ? old : old.subarray(0, this.length));
+    this.#bytes = larger;
+    this.#isView = false;
+    return true;
+  }
+}
+
+/** A view of a buffer that is mostly something else would keep more alive than was reserved. */
+const fillsItsBuffer = (chunk: Uint8Array) => chunk.length * 2 >= chunk.buffer.byteLength;

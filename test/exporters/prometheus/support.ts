@@ -1,0 +1,108 @@
+import { gunzipSync } from "node:zlib";
+import { config } from "../../../exporters/prometheus/config.ts";
+import { PrometheusExporter } from "../../../exporters/prometheus/exporter.ts";
+import type { z } from "../../../src/config/fields.ts";
+import { decodeJson } from "../../../src/pdata/json/decode.ts";
+import { createPayload, type Payload } from "../../../src/pdata/payload.ts";
+import { verify } from "../../../src/pdata/verify.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
+import { httpTestServer } from "../../support/http-listen.ts";
+import { type TestSettings, testSettings } from "../../support/settings.ts";
+
+export interface Page {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+export interface Running {
+  readonly exporter: PrometheusExporter;
+  readonly settings: TestSettings;
+  readonly clock: FakeClock;
+  push(request: unknown): Promise<void>;
+  scrape(headers?: Readonly<Record<string, string>>, method?: string, path?: string): Promise<Page>;
+  stop(): Promise<void>;
+}
+
+export async function payloadOf(request: unknown): Promise<Payload<"metrics">> {
+  const bytes = await decodeJson("metrics", Buffer.from(JSON.stringify(request)));
+  return createPayload("metrics", [bytes], [verify("metrics", bytes)]);
+}
+
+/** A started exporter behind a real HTTP server on a free port. */
+export async function startExporter(
+  keys: z.input<typeof config> = {},
+  options: Parameters<typeof testSettings>[0] = {},
+): Promise<Running> {
+  const clock = new FakeClock();
+  const server = httpTestServer();
+  const settings = testSettings({
+    id: "prometheus",
+    clock,
+    listen: (spec) => server.listen(spec),
+    ...options,
+  });
+  const parsed = config.parse({ endpoint: "127.0.0.1:0", ...keys });
+  const exporter = new PrometheusExporter(parsed, settings);
+  await exporter.start();
+  return {
+    exporter,
+    settings,
+    clock,
+    async push(request) {
+      await exporter.push(await payloadOf(request));
+    },
+    async scrape(headers = {}, method = "GET", path = "/metrics") {
+      const response = await fetch(server.url() + path, {
+        method,
+        headers: { "accept-encoding": "identity", ...headers },
+      });
+      return { status: response.status, headers: response.headers, text: await response.text() };
+    },
+    stop: () => exporter.shutdown(new AbortController().signal),
+  };
+}
+
+export const gunzip = (body: Uint8Array) => gunzipSync(body).toString();
+
+/** Nanoseconds of a test's second. */
+export const at = (seconds: number) =>
+  String(1_700_000_000_000_000_000n + BigInt(seconds) * 1_000_000_000n);
+
+export const attributes = (pairs: Readonly<Record<string, string | number | boolean>>) =>
+  Object.entries(pairs).map(([key, value]) => ({
+    key,
+    value:
+      typeof value === "string"
+        ? { stringValue: value }
+        : typeof value === "number"
+          ? { intValue: value }
+          : { boolValue: value },
+  }));
+
+interface Parts {
+  readonly resource?: Readonly<Record<string, string>>;
+  readonly scope?: object;
+}
+
+/** A request with these metrics under one resource and scope. */
+export const request = (metrics: readonly object[], { resource = {}, scope = {} }: Parts = {}) => ({
+  resourceMetrics: [
+    {
+      resource: { attributes: attributes(resource) },
+      scopeMetrics: [{ scope, metrics }],
+    },
+  ],
+});
+
+export const gauge = (name: string, dataPoints: readonly object[], rest: object = {}) => ({
+  name,
+  gauge: { dataPoints },
+  ...rest,
+});
+
+/** Cumulative and monotonic unless told otherwise. */
+export const sum = (name: string, dataPoints: readonly object[], rest: object = {}) => ({
+  name,
+  sum: { dataPoints, aggregationTemporality: 2, isMonotonic: true, ...rest },
+});
