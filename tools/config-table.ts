@@ -69,8 +69,8 @@ function defaultOf(schema: z.core.$ZodType): string {
   for (let s: z.core.$ZodType | undefined = schema; s !== undefined; s = wrapped(s)) {
     const def = s._zod.def as { type: string; defaultValue?: unknown };
     const isDefault = def.type === "default" || def.type === "prefault";
-    if (isDefault && typeof def.defaultValue !== "object") return `\`${String(def.defaultValue)}\``;
-    if (isDefault && Array.isArray(def.defaultValue))
+    if (isDefault && typeof def.defaultValue === "string") return `\`${def.defaultValue || '""'}\``;
+    if (isDefault && (typeof def.defaultValue !== "object" || Array.isArray(def.defaultValue)))
       return `\`${JSON.stringify(def.defaultValue)}\``;
     const flavour = fieldMeta(s).section;
     if (flavour !== undefined) return flavour === "some" ? "on" : "off";

@@ -48,5 +48,3 @@ export const config = section({
     fail("exporter_failure_threshold expects a positive number", ...path);
   }
 });
-
-export type HealthCheckConfig = z.output<typeof config>;

@@ -16,5 +16,3 @@ export const config = section({
   const message = '"endpoint" is required when using the "zpages" extension';
   context.addIssue({ code: "custom", message, path: ["endpoint"] });
 });
-
-export type ZpagesConfig = z.output<typeof config>;

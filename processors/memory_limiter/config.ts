@@ -1,4 +1,4 @@
-import { duration, durationWithDefault, section, uint, z } from "../../src/config/fields.ts";
+import { duration, durationWithDefault, section, uint, type z } from "../../src/config/fields.ts";
 
 export const config = section({
   check_interval: duration().optional().describe("How often memory use is measured; required."),

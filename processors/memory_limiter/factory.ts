@@ -23,7 +23,7 @@ export const factory = defineProcessor({
       limit_mib: Math.round(limits.hardBytes / 2 ** 20),
       spike_limit_mib: Math.round((limits.hardBytes - limits.softBytes) / 2 ** 20),
     });
-    const collect = globalThis.gc === undefined ? undefined : () => void globalThis.gc!();
+    const collect = globalThis.gc === undefined ? undefined : () => globalThis.gc!();
     return {
       stage: (next) =>
         new MemoryLimiter({

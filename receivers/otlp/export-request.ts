@@ -25,4 +25,4 @@ export function exportRequest(
 const done: Promise<void> = Promise.resolve();
 
 /** The edge of a signal; undefined: no pipeline takes it. */
-export const edgeOf = (next: ReceiverNext, signal: Signal) => next[signal] as Edge | undefined;
+export const edgeOf = (next: ReceiverNext, signal: Signal): Edge | undefined => next[signal];

@@ -1,7 +1,7 @@
 /** OTLP/HTTP: POST of protobuf or JSON; errors are google.rpc.Status in the request's encoding. */
 import type { Context, Edge, ReceiverNext, Signal } from "../../src/component.ts";
 import { httpServerSpec as serverSpec } from "../../src/config/fragments/http-server.ts";
-import { asTelemetryError, type RpcStatus, TelemetryError } from "../../src/errors.ts";
+import { asTelemetryError, type RpcStatus, type TelemetryError } from "../../src/errors.ts";
 import { decodeStatus, encodeStatus, httpStatusOf, statusOf } from "../../src/net/rpc-status.ts";
 import { decodeJson } from "../../src/pdata/json/decode.ts";
 import type {

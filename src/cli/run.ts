@@ -19,8 +19,7 @@ import { version } from "./version.ts";
 /** Runs until a signal ends it. 0: everything accepted was delivered; 1: an error, or data was lost. */
 export async function run(options: Options): Promise<number> {
   const checked = await loadOrExplain(options);
-  const process_ = new RunningProcess(options, checked);
-  return process_.run();
+  return new RunningProcess(options, checked).run();
 }
 
 class RunningProcess {

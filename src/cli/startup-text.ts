@@ -10,13 +10,16 @@ export interface BoundAddress {
 
 export function startupText(bound: readonly BoundAddress[], config: ResolvedConfig): string {
   const lines = ["", "Listening:"];
-  for (const { owner, kind, protocol, addresses } of bound) {
-    lines.push(`  ${`${kind} ${owner}`.padEnd(28)}${protocol.padEnd(6)}${addresses.join(", ")}`);
+  const owners = bound.map(({ kind, owner }) => `${kind} ${owner}`);
+  const ids = config.pipelines.map(({ id }) => id);
+  const width = Math.max(...[...owners, ...ids].map(({ length }) => length)) + 2;
+  for (const [i, { protocol, addresses }] of bound.entries()) {
+    lines.push(`  ${owners[i]!.padEnd(width)}${protocol.padEnd(6)}${addresses.join(", ")}`);
   }
   lines.push("Pipelines:");
   for (const { id, receivers, processors, exporters } of config.pipelines) {
     const stations = [receivers, processors, exporters].filter((ids) => ids.length > 0);
-    lines.push(`  ${id.padEnd(28)}${stations.map((ids) => ids.join(", ")).join(" -> ")}`);
+    lines.push(`  ${id.padEnd(width)}${stations.map((ids) => ids.join(", ")).join(" -> ")}`);
   }
   const endpoint = bound.find(
     ({ owner, kind, protocol }) =>

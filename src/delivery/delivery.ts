@@ -221,7 +221,7 @@ class DeliveryStage implements Delivery {
       // Takes its room in the same step in which it is let in: nobody can come between.
       this.#room.wait(size, context.deadlineMs, queueFull(), (error) => {
         if (error === undefined) {
-          this.#take(payload, context, size).then(resolve, reject);
+          resolve(this.#take(payload, context, size));
           return;
         }
         this.#settings.budget.release(payload.heldBytes);

@@ -10,7 +10,6 @@ import type {
   HeldCounts,
   HeldPayload,
   Listener,
-  ReceiverNext,
   ServerSpec,
   ServiceView,
   Settings,
@@ -135,7 +134,7 @@ export class Instance {
   async shutdown(abort: AbortSignal): Promise<void> {
     this.setStatus({ state: "stopping" });
     try {
-      await Promise.all([...this.holders.values()].map((holder) => holder.shutdown?.(abort)));
+      await Promise.all([...this.holders.values()].map(async (holder) => holder.shutdown?.(abort)));
       await this.component.shutdown?.(abort);
       for (const junction of this.junctions.values()) {
         await Promise.all(junction.branches.map((branch) => branch.flush(abort)));
@@ -210,7 +209,7 @@ function fillReceiver(
   }
   instance.component = factory.create({
     config,
-    next: next as ReceiverNext,
+    next,
     settings: instance.settings(lookup),
   });
 }

@@ -173,14 +173,10 @@ export class Service {
   }
 
   #createView(): ServiceView {
-    const junctionsOf = (junctions: ReadonlyMap<string, Junction>): EdgeCounts[] =>
-      [...junctions.values()].flatMap((junction) =>
-        junction.branches.map((branch) => branch.counts()),
-      );
     return {
       startedMs: this.#options.clock.now(),
       isReady: () => this.#state === "running",
-      edges: () => this.#graph.nodes.flatMap((instance) => junctionsOf(instance.junctions)),
+      edges: () => this.#graph.nodes.flatMap((instance) => countsOf(instance.junctions)),
       components: () =>
         [...this.#graph.extensions, ...this.#graph.nodes].map((instance) => instance.view()),
       extensions: () => this.#graph.extensions.map((instance) => instance.id.text),
@@ -195,6 +191,9 @@ export class Service {
     meter.gauge("rmt_memory_budget_limit_bytes", () => budget.limitBytes);
   }
 }
+
+const countsOf = (junctions: ReadonlyMap<string, Junction>): EdgeCounts[] =>
+  [...junctions.values()].flatMap((junction) => junction.branches.map((branch) => branch.counts()));
 
 type Outcome = "accepted" | "refused";
 type ItemName = "spans" | "metric_points" | "log_records";

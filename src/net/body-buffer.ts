@@ -57,7 +57,9 @@ export class BodyBuffer {
     const old = this.#bytes;
     if (length <= old.length && !this.#isView) return true;
     const wanted =
-      announcedBytes >= length ? Math.min(announcedBytes, length * 4) : Math.max(length * 2, smallestBytes);
+      announcedBytes >= length
+        ? Math.min(announcedBytes, length * 4)
+        : Math.max(length * 2, smallestBytes);
     if (!this.#reservation.tryAdd(wanted - old.length)) return false;
     // Of its own: a slice of Node's pool would keep its neighbours alive.
     const larger = Buffer.allocUnsafeSlow(wanted);

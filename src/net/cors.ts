@@ -34,7 +34,7 @@ function answerHeaders(cors: CorsSpec, request: IncomingMessage, response: Serve
   response.setHeader("Access-Control-Allow-Methods", "POST");
   if (cors.maxAgeSeconds > 0)
     response.setHeader("Access-Control-Max-Age", String(cors.maxAgeSeconds));
-  const asked = String(request.headers["access-control-request-headers"] ?? "");
+  const asked = request.headers["access-control-request-headers"] ?? "";
   const names = asked
     .split(",")
     .map((name) => name.trim())

@@ -44,7 +44,7 @@ export function decodeZlib(
         chunks.push(chunk);
       } catch (error) {
         decoder.destroy();
-        reject(error as Error);
+        reject(error);
       }
     });
     decoder.on("error", (error) => reject(malformed(coding, causeText(error))));
@@ -72,6 +72,8 @@ function createDecoder(coding: ZlibCoding, body: Uint8Array, chunkSize: number):
         chunkSize,
         params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLog },
       });
+    default:
+      return coding satisfies never;
   }
 }
 

@@ -218,7 +218,9 @@ export class GrpcServerCall implements UnaryCall {
       return this.fail(messageTooLarge(undefined, this.#environment.maxMessageBytes));
     if (error.code !== "MALFORMED_DATA" || error.status !== undefined) return this.fail(error);
     if (!error.message.startsWith("unsupported")) {
-      return this.#failInternal(`grpc: failed to decompress the received message: ${error.message}`);
+      return this.#failInternal(
+        `grpc: failed to decompress the received message: ${error.message}`,
+      );
     }
     const coding = JSON.stringify(this.#headers["grpc-encoding"]);
     const message = `grpc: Decompressor is not installed for grpc-encoding ${coding}`;
@@ -305,8 +307,7 @@ const deadlineExceeded = (message: string) =>
     retryable: true,
     status: { code: grpcCode.DEADLINE_EXCEEDED, message },
   });
-const incomplete = () =>
-  deadlineExceeded(`the request did not arrive within ${stepMs / 1000}s`);
+const incomplete = () => deadlineExceeded(`the request did not arrive within ${stepMs / 1000}s`);
 const deadlinePassed = () => deadlineExceeded("context deadline exceeded");
 
 const messageTooLarge = (bytes: number | undefined, limit: number) => {

@@ -1,10 +1,21 @@
 /**
  * One connection of a gRPC server: its calls, its age, its pings (grpc-go's keepalive and enforcement policy).
  */
-import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
+import {
+  constants,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
 import type { Timer } from "../clock.ts";
 import type { GrpcServerSpec, UnaryHandler } from "../transport.ts";
-import { answered, type CallEnvironment, type CallOwner, GrpcServerCall, receiving } from "./grpc-server-call.ts";
+import {
+  answered,
+  type CallEnvironment,
+  type CallOwner,
+  GrpcServerCall,
+  receiving,
+} from "./grpc-server-call.ts";
 import type { Route } from "./routes.ts";
 
 type Keepalive = GrpcServerSpec["keepalive"];
@@ -51,11 +62,7 @@ export class GrpcServerSession implements CallOwner {
     if (keepalive.timeMs > 0) this.#every(keepalive.timeMs, () => this.#ping());
   }
 
-  open(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    route: Route<UnaryHandler>,
-  ): void {
+  open(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, route: Route<UnaryHandler>): void {
     const call = new GrpcServerCall(stream, headers, route, this, this.#environment);
     this.#calls.add(call);
     call.start();

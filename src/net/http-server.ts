@@ -24,7 +24,7 @@ import {
   type ServerDeps,
   warnOfDrops,
 } from "./net-server.ts";
-import { type RouteUse, Routes } from "./routes.ts";
+import { Routes, type RouteUse } from "./routes.ts";
 import { serverTlsOptions } from "./tls.ts";
 import { handshakeTimeoutMs, watchTlsFiles } from "./tls-reload.ts";
 
@@ -93,9 +93,12 @@ export class HttpServer implements NetServer<HttpServerSpec> {
 
   #createServer(): Server | TlsServer {
     const { readHeaderTimeoutMs, readTimeoutMs } = this.#spec;
+    const requestMs = readTimeoutMs > 0 ? readTimeoutMs : defaultReadMs;
+    const headersMs = readHeaderTimeoutMs > 0 ? readHeaderTimeoutMs : defaultReadHeaderMs;
     const options: ServerOptions = {
-      headersTimeout: readHeaderTimeoutMs > 0 ? readHeaderTimeoutMs : defaultReadHeaderMs,
-      requestTimeout: readTimeoutMs > 0 ? readTimeoutMs : defaultReadMs,
+      // node:http refuses a longer time for the headers than for the whole request, which bounds both.
+      headersTimeout: Math.min(headersMs, requestMs),
+      requestTimeout: requestMs,
       maxHeaderSize: maxHeaderBytes,
       connectionsCheckingInterval: 1000,
       noDelay: true,

@@ -153,7 +153,6 @@ const pathsOf = (spec: ServerSpec): readonly string[] => [
 
 /** Everything but the routes; two specs with equal settings can share a server. */
 function settingsOf(spec: ServerSpec): string {
-  const plain = (value: unknown): unknown => (value instanceof Map ? [...value] : value);
   const {
     methods: _methods,
     routes: _routes,
@@ -161,7 +160,7 @@ function settingsOf(spec: ServerSpec): string {
   } = spec as Partial<GrpcServerSpec> & Partial<HttpServerSpec>;
   return JSON.stringify(
     Object.entries(settings).toSorted(([a], [b]) => a.localeCompare(b)),
-    (_key, value: unknown) => plain(value),
+    (_key, value: unknown) => (value instanceof Map ? [...value] : value),
   );
 }
 

@@ -32,7 +32,9 @@ class Output {
     const needed = this.length + more;
     if (needed <= this.bytes.length) return;
     this.#admit(needed);
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, Math.min(this.bytes.length * 2, needed * 2)));
+    const larger = Buffer.allocUnsafeSlow(
+      Math.max(needed, Math.min(this.bytes.length * 2, needed * 2)),
+    );
     larger.set(this.bytes.subarray(0, this.length));
     this.bytes = larger;
   }
@@ -76,7 +78,8 @@ function* decodeFrame(input: Buffer, start: number, output: Output): Generator<v
     at += 4;
     if (size === 0) break;
     const end = at + (size & 0x7fffffff);
-    if ((size & 0x7fffffff) > header.blockBytes || end > input.length) throw malformed("block size");
+    if ((size & 0x7fffffff) > header.blockBytes || end > input.length)
+      throw malformed("block size");
     output.reserve(header.blockBytes);
     if (size >>> 31 === 1) store(input, at, end, output);
     else decodeBlock(input, at, end, output, output.length + header.blockBytes, frameStart);
@@ -100,7 +103,8 @@ function readHeader(input: Buffer, start: number): FrameHeader {
   if (hasDictionary) throw malformed("needs a dictionary");
   const check = start + 2 + ((flags & 8) === 0 ? 0 : 8);
   if (check >= input.length) throw malformed("frame header");
-  if (((xxh32(input, start, check) >>> 8) & 255) !== input[check]) throw malformed("header checksum");
+  if (((xxh32(input, start, check) >>> 8) & 255) !== input[check])
+    throw malformed("header checksum");
   return {
     end: check + 1,
     blockBytes: 1 << (8 + 2 * sizeCode),

@@ -31,8 +31,7 @@ export function xxh32(bytes: Uint8Array, start: number, end: number): number {
   hash = (hash + (end - start)) | 0;
   for (; p + 4 <= end; p += 4)
     hash = Math.imul(rotate((hash + Math.imul(lane(bytes, p), p3)) | 0, 17), p4);
-  for (; p < end; p++)
-    hash = Math.imul(rotate((hash + Math.imul(bytes[p]!, p5)) | 0, 11), p1);
+  for (; p < end; p++) hash = Math.imul(rotate((hash + Math.imul(bytes[p]!, p5)) | 0, 11), p1);
   hash = Math.imul(hash ^ (hash >>> 15), p2);
   hash = Math.imul(hash ^ (hash >>> 13), p3);
   return (hash ^ (hash >>> 16)) >>> 0;

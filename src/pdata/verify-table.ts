@@ -6,8 +6,7 @@
 import { type Field, type FieldKind, type MessageName, otlpMessages } from "./otlp-schema.ts";
 import { wireFixed32, wireFixed64, wireLength, wireVarint } from "./wire.ts";
 
-/** Opcodes. Those from `leaf` on begin with a length; the order is the order of the tests in the loop. */
-export const opAside = 0;
+/** Opcodes; 0 leaves the loop. Those from `leaf` on begin with a length; the order is the order of the tests in the loop. */
 export const opFixed64 = 1;
 export const opVarint = 2;
 export const opFixed32 = 3;

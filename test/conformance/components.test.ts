@@ -1,7 +1,8 @@
 /** One contract for every component of the registry. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { z } from "zod";
 import type { Context, Edge, Factory, Kind, Payload, Signal } from "../../src/component.ts";
 import { decode } from "../../src/config/decode.ts";
@@ -20,7 +21,13 @@ const context: Context = { receivedMs: 0 };
 const listener: Listener = { addresses: ["127.0.0.1:0"], close: () => Promise.resolve() };
 
 let factories: readonly Factory[] = [];
+const home = process.cwd();
+
+afterAll(() => process.chdir(home));
+
 beforeAll(async () => {
+  // The file exporter's example writes beside where it runs.
+  process.chdir(mkdtempSync(join(tmpdir(), "rmt-components-")));
   factories = await allFactories();
 });
 
@@ -66,7 +73,7 @@ interface Running {
 function create(factory: Factory, next: TestEdge, settings: TestSettings): Running {
   const config = decodeExample(factory);
   if (factory.kind === "receiver")
-    return factory.create({ config, next: { logs: next as Edge<"logs"> }, settings });
+    return factory.create({ config, next: { logs: next }, settings });
   if (factory.kind === "extension") return factory.create({ config, settings });
   if (factory.kind === "connector") {
     return factory.create({
@@ -126,14 +133,16 @@ describe.each(names)("%s", (name) => {
 
   test("stops without having started, and twice", async () => {
     const component = create(factoryOf(name), new TestEdge(), settingsFor());
-    await component.shutdown?.(soon());
-    await component.shutdown?.(soon());
+    const stop = async () => component.shutdown?.(soon());
+    await expect(stop()).resolves.toBeUndefined();
+    await expect(stop()).resolves.toBeUndefined();
   });
 
   test("starts and stops", async () => {
     const component = create(factoryOf(name), new TestEdge(), settingsFor());
     await component.start?.();
-    await component.shutdown?.(soon());
+    const stop = async () => component.shutdown?.(soon());
+    await expect(stop()).resolves.toBeUndefined();
   });
 });
 

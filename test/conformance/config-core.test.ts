@@ -35,7 +35,9 @@ test.each(accepted)("%s is right", async (name) => {
 test.each(refused)("%s has the Collector's text", async (name) => {
   const { config, problems } = await check(name);
   const text = results[name]!;
-  const introduction = text.startsWith("failed to build pipelines: ") ? "" : "invalid configuration: ";
+  const introduction = text.startsWith("failed to build pipelines: ")
+    ? ""
+    : "invalid configuration: ";
   expect(config).toBeUndefined();
   expect(formatProblems(problems).split("\n")[0]).toBe(introduction + text);
 });

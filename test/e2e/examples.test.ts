@@ -11,7 +11,10 @@ const examples = readdirSync(join(root, "examples")).filter((name) => name.endsW
 function onFreePorts(yaml: string): string {
   return yaml
     .replaceAll(/endpoint: localhost:(4317|4318|9090|13133|55679)/gu, "endpoint: localhost:0")
-    .replaceAll(/^(\s+)(grpc|http|health_check|zpages):$/gmu, "$1$2: { endpoint: localhost:0 }")
+    .replaceAll(
+      /^(\s+)(grpc|http|health_check|zpages):$(?!\n\s+endpoint:)/gmu,
+      "$1$2: { endpoint: localhost:0 }",
+    )
     .replace(/^service:$/mu, "service:\n  telemetry: { metrics: { level: none } }");
 }
 

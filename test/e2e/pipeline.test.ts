@@ -1,12 +1,10 @@
 /** The whole service as a process, with the OpenTelemetry SDK in front and foreign servers behind. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-grpc";
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
-import { resourceFromAttributes } from "@opentelemetry/resources";
-import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
-import { SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
+import { countItems } from "../../src/pdata/count.ts";
 import { GrpcSink } from "../support/grpc-sink.ts";
 import { ServiceProcess } from "../support/run-service.ts";
 
@@ -31,21 +29,17 @@ afterEach(async () => {
   sink.stop();
 });
 
-/** Three counters with one point each, by a real SDK over gRPC. */
-async function sendCounters(address: string): Promise<void> {
-  const provider = new MeterProvider({
-    resource: resourceFromAttributes({ "service.name": "checkout", "service.instance.id": "1" }),
-    readers: [
-      new PeriodicExportingMetricReader({
-        exporter: new OTLPMetricExporter({ url: `http://${address}` }),
-        exportIntervalMillis: 3_600_000,
-      }),
-    ],
-  });
-  for (const name of ["a", "b", "c"])
-    provider.getMeter("shop").createCounter(`orders.${name}`).add(5, { region: "eu" });
-  await provider.forceFlush();
-  await provider.shutdown();
+/** Metrics, spans and a log record of a real SDK; returns what it complained about. */
+async function sendBySdk(protocol: string, address: string): Promise<string> {
+  const script = join(__dirname, "..", "support", "sdk-client.ts");
+  const child = spawn(process.execPath, [script, protocol, address], { stdio: "pipe" });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  const [code] = (await once(child, "close")) as [number];
+  return code === 0 ? output : `${output}\nexit code ${code}`;
 }
 
 describe("OTLP in, through batch, out to OTLP, file and Prometheus", () => {
@@ -61,36 +55,34 @@ ${quietTelemetry}
   pipelines:
     metrics: { receivers: [otlp], processors: [batch], exporters: [otlp, file, prometheus] }
     traces: { receivers: [otlp], exporters: [otlp, file] }
+    logs: { receivers: [otlp], exporters: [otlp, file] }
 `;
 
-  test("metrics of a real SDK reach all three, split by the batch", async () => {
-    service = await ServiceProcess.start(yaml(sink.port));
-    await sendCounters(service.address("receiver otlp", "grpc"));
-    const metrics = await scrape(service.address("exporter prometheus", "http"), /orders_c_total/u);
-    expect(metrics).toMatch(/^orders_a_total\{.*region="eu".*\} 5$/mu);
-    expect(metrics).toMatch(/^target_info\{.*job="checkout".*\} 1$/mu);
-    expect(await service.stop()).toBe(0);
-    expect(sink.items).toBe(3);
-    expect(sink.received.length).toBe(2);
-    const lines = readFileSync(join(service.directory, "out.jsonl"), "utf8").trim().split("\n");
-    expect(lines.length).toBe(2);
-    expect(lines.join()).toContain('"orders.b"');
-    expect(service.stderr).toContain("first data received");
-  });
-
-  test("spans over HTTP/protobuf arrive", async () => {
-    service = await ServiceProcess.start(yaml(sink.port));
-    const url = `http://${service.address("receiver otlp", "http")}/v1/traces`;
-    const provider = new TracerProvider({
-      spanProcessors: [new SimpleSpanProcessor({ exporter: new OTLPTraceExporter({ url }) })],
-    });
-    provider.getTracer("t").startSpan("checkout").end();
-    await provider.forceFlush();
-    await provider.shutdown();
-    expect(await service.stop()).toBe(0);
-    expect(sink.items).toBe(1);
-    expect(Buffer.concat(sink.received.map(({ body }) => body)).includes("checkout")).toBe(true);
-  });
+  test.each(["grpc", "http/protobuf", "http/json"])(
+    "metrics, spans and logs of a real SDK arrive over %s, split by the batch",
+    async (protocol) => {
+      service = await ServiceProcess.start(yaml(sink.port));
+      const listener = service.address("receiver otlp", protocol === "grpc" ? "grpc" : "http");
+      expect(await sendBySdk(protocol, listener)).toBe("");
+      const metrics = await scrape(
+        service.address("exporter prometheus", "http"),
+        /latency_seconds_count/u,
+      );
+      expect(metrics).toMatch(/^orders_a_total\{.*region="eu".*\} 5$/mu);
+      expect(metrics).toMatch(/^latency_seconds_bucket\{.*le="5".*\} 1$/mu);
+      expect(metrics).toMatch(/^target_info\{host_name="büro",instance="1",job="checkout"\} 1$/mu);
+      expect(await service.stop()).toBe(0);
+      // The SDK adds metrics of its own.
+      expect(sink.items).toBeGreaterThanOrEqual(7);
+      const sizes = sink.received.map(({ signal, body }) => countItems(signal, body));
+      expect(Math.max(...sizes)).toBe(2);
+      const lines = readFileSync(join(service.directory, "out.jsonl"), "utf8").trim().split("\n");
+      expect(lines.length).toBe(sizes.length);
+      for (const text of ['"orders.b"', '"declined"', '"paid"', '"order"'])
+        expect(lines.join()).toContain(text);
+      expect(service.stderr).toContain("first data received");
+    },
+  );
 });
 
 /** The metrics page, once it contains the pattern. */

@@ -1,5 +1,5 @@
 /** A real Prometheus scrapes the service; promtool checks what it serves. Needs Debian's `prometheus`. */
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -67,6 +67,7 @@ const request = {
             },
             {
               name: "latency",
+              description: "Time a request took.",
               unit: "s",
               histogram: {
                 aggregationTemporality: 2,
@@ -83,6 +84,7 @@ const request = {
             },
             {
               name: "temperature",
+              description: "Warmth.",
               unit: "Cel",
               gauge: { dataPoints: [{ asDouble: 21.5, timeUnixNano: nowNano }] },
             },
@@ -112,12 +114,12 @@ service:
       headers: { "content-type": "application/json" },
       body: JSON.stringify(request),
     });
-    expect(sent.status).toBe(200);
+    if (!sent.ok) throw new Error(`the receiver answered ${sent.status}`);
     const directory = mkdtempSync(join(tmpdir(), "rmt-prom-"));
     const config = join(directory, "prometheus.yml");
     const targets = [
       service.address("exporter prometheus", "http"),
-      service.address("extension service::telemetry", "http"),
+      service.address("extension service::telemetry::metrics", "http"),
     ];
     writeFileSync(
       config,
@@ -216,9 +218,13 @@ service:
   });
 
   test("promtool accepts the pipeline's page and the service's own", async () => {
-    for (const owner of ["exporter prometheus", "extension service::telemetry"]) {
+    for (const owner of ["exporter prometheus", "extension service::telemetry::metrics"]) {
       const page = await (await fetch(`http://${service.address(owner, "http")}/metrics`)).text();
-      execFileSync("promtool", ["check", "metrics"], { input: page });
+      const promtool = spawnSync("promtool", ["check", "metrics"], {
+        input: page,
+        encoding: "utf8",
+      });
+      expect([promtool.status, promtool.stderr]).toEqual([0, ""]);
     }
   });
 });

@@ -50,7 +50,7 @@ export class TestMeter implements Meter {
 }
 
 const keyOf = (name: string, labels: Labels = {}) =>
-  `${name}${JSON.stringify(Object.entries(labels).toSorted())}`;
+  `${name}${JSON.stringify(Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)))}`;
 
 export interface TestSettings extends Settings {
   readonly meter: TestMeter;

@@ -68,5 +68,3 @@ export const grpcServer = (endpoint: string) =>
     endpoint: z.string().default(endpoint).describe("Where to listen, host:port."),
     ...grpcServerKeys,
   });
-
-export type GrpcServerConfig = z.output<ReturnType<typeof grpcServer>>;

@@ -263,8 +263,8 @@ test("points that arrive while a page is written are not in it", async () => {
   // Each look at the clock ends a slice, and the next push comes between two slices.
   let looks = 0;
   const clock = r.clock as { monotonicMs(): number };
-  const start_ = r.clock.monotonicMs();
-  clock.monotonicMs = () => start_ + 10 * looks++;
+  const startMs = r.clock.monotonicMs();
+  clock.monotonicMs = () => startMs + 10 * looks++;
   const page = r.scrape();
   while (looks < 50) await new Promise((resolve) => setImmediate(resolve));
   const later = points(2);

@@ -1,4 +1,3 @@
-import { gunzipSync } from "node:zlib";
 import { config } from "../../../exporters/prometheus/config.ts";
 import { PrometheusExporter } from "../../../exporters/prometheus/exporter.ts";
 import type { z } from "../../../src/config/fields.ts";
@@ -62,8 +61,6 @@ export async function startExporter(
     stop: () => exporter.shutdown(new AbortController().signal),
   };
 }
-
-export const gunzip = (body: Uint8Array) => gunzipSync(body).toString();
 
 /** Nanoseconds of a test's second. */
 export const at = (seconds: number) =>

@@ -124,7 +124,7 @@ describe("fan-out", () => {
   test("refuses when every branch is stalled", async () => {
     a.refusal = full();
     b.refusal = full();
-    await expect(send("1")).rejects.toThrow();
+    await expect(send("1")).rejects.toThrow("sending queue is full");
     await clock.advance(5000);
     await expect(send("2")).rejects.toMatchObject({ retryable: true });
     expect(branches.map((branch) => branch.stalled)).toEqual([true, true]);
@@ -135,7 +135,7 @@ describe("fan-out", () => {
     b.refusal = new TelemetryError("MEMORY_LIMITED", "data refused due to high memory usage", {
       retryable: true,
     });
-    await expect(send("1")).rejects.toThrow();
+    await expect(send("1")).rejects.toThrow("data refused due to high memory usage");
     await clock.advance(60_000);
     await expect(send("2")).rejects.toThrow("data refused due to high memory usage");
   });
