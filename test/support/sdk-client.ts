@@ -4,6 +4,9 @@
  * exporters load parts of themselves by import(), which Jest's CommonJS mode does not allow.
  */
 import { SpanKind, SpanStatusCode, type Tracer } from "@opentelemetry/api";
+import type * as Logs from "@opentelemetry/exporter-logs-otlp-http";
+import type * as Metrics from "@opentelemetry/exporter-metrics-otlp-http";
+import type * as Traces from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import {
   LoggerProvider,
@@ -41,15 +44,9 @@ async function exportersFor(protocol: string, address: string): Promise<Exporter
     };
   }
   const kind = protocol === "http/json" ? "http" : "proto";
-  const metrics = (await import(
-    `@opentelemetry/exporter-metrics-otlp-${kind}`
-  )) as typeof import("@opentelemetry/exporter-metrics-otlp-http");
-  const traces = (await import(
-    `@opentelemetry/exporter-trace-otlp-${kind}`
-  )) as typeof import("@opentelemetry/exporter-trace-otlp-http");
-  const logs = (await import(
-    `@opentelemetry/exporter-logs-otlp-${kind}`
-  )) as typeof import("@opentelemetry/exporter-logs-otlp-http");
+  const metrics = (await import(`@opentelemetry/exporter-metrics-otlp-${kind}`)) as typeof Metrics;
+  const traces = (await import(`@opentelemetry/exporter-trace-otlp-${kind}`)) as typeof Traces;
+  const logs = (await import(`@opentelemetry/exporter-logs-otlp-${kind}`)) as typeof Logs;
   return {
     metrics: new metrics.OTLPMetricExporter({ url: urls.metrics }),
     traces: new traces.OTLPTraceExporter({ url: urls.traces }),
