@@ -11,8 +11,8 @@ export interface BoundAddress {
 export function startupText(bound: readonly BoundAddress[], config: ResolvedConfig): string {
   const lines = ["", "Listening:"];
   const owners = bound.map(({ kind, owner }) => `${kind} ${owner}`);
-  const ids = config.pipelines.map(({ id }) => id);
-  const width = Math.max(...[...owners, ...ids].map(({ length }) => length)) + 2;
+  const pipelineIds = config.pipelines.map(({ id }) => id);
+  const width = Math.max(...[...owners, ...pipelineIds].map(({ length }) => length)) + 2;
   for (const [i, { protocol, addresses }] of bound.entries()) {
     lines.push(`  ${owners[i]!.padEnd(width)}${protocol.padEnd(6)}${addresses.join(", ")}`);
   }
