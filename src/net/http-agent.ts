@@ -5,13 +5,14 @@
  *     http + proxy      TCP or TLS to the proxy; the request names the whole URL (absolute-form)
  *     https + proxy     the same, then CONNECT host:port, then TLS to the target inside
  */
-import { Agent, type AgentOptions, type ClientRequestArgs } from "node:http";
+import type { AgentOptions, ClientRequestArgs } from "node:http";
 import { isIP, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import type { Clock } from "../clock.ts";
 import { causeText } from "./cause.ts";
 import { dial } from "./dial.ts";
+import { Agent } from "./node-http.ts";
 import { proxyAuthorization } from "./proxy.ts";
 
 export interface HttpAgentOptions {

@@ -2,7 +2,7 @@
  * An HTTP/1.1 client for unary calls (OTLP/HTTP and alike): POST, compression, pooled connections, proxies,
  * cookies. Redirects are never followed: a backend must not send telemetry and credentials elsewhere.
  */
-import { type OutgoingHttpHeaders, type RequestOptions, request as startRequest } from "node:http";
+import type { OutgoingHttpHeaders, RequestOptions } from "node:http";
 import type { Clock } from "../clock.ts";
 import type { Settings } from "../component.ts";
 import type { HttpClientConfig } from "../config/fragments/http-client.ts";
@@ -26,6 +26,7 @@ import {
   maxResponseBytes,
   unavailable,
 } from "./http-call.ts";
+import { request as startRequest } from "./node-http.ts";
 import { proxyAuthorization, proxyFor } from "./proxy.ts";
 import { Slots } from "./slots.ts";
 import {

@@ -1,11 +1,5 @@
 /** An HTTP/1.1 server with exact routes, on node:http, with every limit set. */
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from "node:http";
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Timer } from "../clock.ts";
@@ -24,6 +18,7 @@ import {
   type ServerDeps,
   warnOfDrops,
 } from "./net-server.ts";
+import { createServer } from "./node-http.ts";
 import { Routes, type RouteUse } from "./routes.ts";
 import { serverTlsOptions } from "./tls.ts";
 import { handshakeTimeoutMs, watchTlsFiles } from "./tls-reload.ts";

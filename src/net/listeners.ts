@@ -159,7 +159,7 @@ function settingsOf(spec: ServerSpec): string {
     ...settings
   } = spec as Partial<GrpcServerSpec> & Partial<HttpServerSpec>;
   return JSON.stringify(
-    Object.entries(settings).toSorted(([a], [b]) => a.localeCompare(b)),
+    Object.entries(settings).toSorted(([a], [b]) => (a < b ? -1 : 1)),
     (_key, value: unknown) => (value instanceof Map ? [...value] : value),
   );
 }

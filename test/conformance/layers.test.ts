@@ -9,7 +9,7 @@ const topFolders = ["src", "receivers", "processors", "exporters", "connectors",
 /** Lower may not import higher. Parts of one rank do not import each other unless they are one part. */
 const ranks: readonly (readonly string[])[] = [
   ["errors", "clock", "log", "catalogue", "memory"],
-  ["transport", "pdata"],
+  ["transport", "pdata", "regex"],
   ["config"],
   ["component"],
   ["net", "metrics", "prometheus", "ottl", "durable-log", "self-telemetry"],
