@@ -18,6 +18,8 @@ const batchSizeBounds = [
   10, 25, 50, 75, 100, 250, 500, 750, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10000,
   20000, 30000, 50000, 100000,
 ];
+/** Seconds; the Collector has the SDK's default bounds, which are meant for milliseconds. */
+const durationBounds = [1e-5, 1e-4, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 const byteBounds = [
   10, 25, 50, 75, 100, 250, 500, 750, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10_000,
   20_000, 30_000, 50_000, 100_000, 200_000, 300_000, 400_000, 500_000, 600_000, 700_000, 800_000,
@@ -85,6 +87,12 @@ export const catalogue = {
   otelcol_processor_outgoing_items: counter(
     "{items}",
     "Number of items emitted from the processor.",
+  ),
+  otelcol_processor_internal_duration: histogram(
+    "s",
+    "Duration of time taken to process a batch of telemetry data through the processor.",
+    "detailed",
+    durationBounds,
   ),
   otelcol_processor_batch_batch_send_size: histogram(
     "{units}",
@@ -215,10 +223,44 @@ export const catalogue = {
     "99th percentile of the main thread's delay since the last collection.",
     "normal",
   ),
+  rmt_relabel_collided_series: counter(
+    "{series}",
+    "Series that relabelling made equal to another one; both went on.",
+  ),
+  rmt_relabel_cache_bytes: gauge("By", "Bytes of the series that relabel remembers."),
+  rmt_attribute_cache_bytes: gauge(
+    "By",
+    "Bytes of the attribute sets whose edited form a processor remembers.",
+  ),
+  rmt_metrics_transform_unmerged_points: counter(
+    "{datapoints}",
+    "Points of equal labels and time that could not be merged and were kept apart.",
+  ),
   rmt_prometheus_exporter_series: gauge("{series}", "Series held for the next scrape."),
   rmt_prometheus_exporter_ignored_points: counter(
     "{datapoints}",
     "Points that the exporter could not express, by reason.",
+  ),
+  rmt_series: gauge("{series}", "Series that a stateful component keeps."),
+  rmt_series_limit: gauge("{series}", "Series that a stateful component keeps at most."),
+  rmt_series_overflow_points: counter(
+    "{datapoints}",
+    "Points without a series of their own, because the limit of series was reached.",
+  ),
+  rmt_series_of_metric: gauge(
+    "{series}",
+    "Series of the metrics that have the most, once the limit of series was reached.",
+  ),
+  rmt_statsd_lines: counter("{lines}", "StatsD lines received, good or bad."),
+  rmt_statsd_refused_lines: counter("{lines}", "StatsD lines that were not taken, by reason."),
+  rmt_statsd_events: counter(
+    "{lines}",
+    "DogStatsD events and service checks, which have no use here.",
+  ),
+  rmt_statsd_cache_bytes: gauge("By", "Bytes of the texts by which statsd recognises its series."),
+  rmt_statsd_kernel_drops: counter(
+    "{packets}",
+    "Packets that the kernel dropped because the socket's buffer was full.",
   ),
 } as const satisfies Record<string, MetricDefinition>;
 

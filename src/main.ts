@@ -14,9 +14,13 @@ if (isOld) {
   );
   process.exitCode = 1;
 } else {
+  // Who reads only the beginning of a long text (`| head`) has what he wanted.
+  process.stdout.on("error", ({ code }) => process.exit(code === "EPIPE" ? 0 : 1));
   const { enableCompileCache } = await import("node:module");
   // Parsed code of earlier starts is reused: a third less time to the first listener.
   enableCompileCache();
+  const { keepYoungGenerationSmall } = await import("./cli/heap.ts");
+  keepYoungGenerationSmall();
   const { main } = await import("./cli/cli.ts");
   process.exitCode = await main(process.argv.slice(2));
 }

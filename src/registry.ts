@@ -23,8 +23,15 @@ const row = (
 const rows: readonly Row[] = [
   row("receiver", "nop", () => import("../receivers/nop/factory.ts")),
   row("receiver", "otlp", () => import("../receivers/otlp/factory.ts")),
+  row("receiver", "statsd", () => import("../receivers/statsd/factory.ts")),
+  row("processor", "attributes", () => import("../processors/attributes/factory.ts")),
   row("processor", "batch", () => import("../processors/batch/factory.ts")),
   row("processor", "memory_limiter", () => import("../processors/memory_limiter/factory.ts")),
+  row("processor", "metrics_transform", () => import("../processors/metrics_transform/factory.ts"), [
+    "metricstransform",
+  ]),
+  row("processor", "relabel", () => import("../processors/relabel/factory.ts")),
+  row("processor", "resource", () => import("../processors/resource/factory.ts")),
   row("exporter", "debug", () => import("../exporters/debug/factory.ts")),
   row("exporter", "file", () => import("../exporters/file/factory.ts")),
   row("exporter", "nop", () => import("../exporters/nop/factory.ts")),

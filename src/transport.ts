@@ -6,7 +6,7 @@
  *   exports on the client side);
  * - an **HTTP exchange**: a request, answered with a whole or a streamed response.
  */
-import type { RpcStatus } from "./errors.ts";
+import type { RpcStatus, TelemetryError } from "./errors.ts";
 
 /** Header names are lower case. */
 export type Metadata = ReadonlyMap<string, readonly string[]>;
@@ -78,7 +78,7 @@ export interface ServerTls {
 interface ServerBase {
   /** `host:port`; `localhost` means 127.0.0.1 and ::1, `:0` a free port. With transport unix: a path. */
   readonly endpoint: string;
-  readonly transport: "tcp" | "unix";
+  readonly transport: "tcp" | "tcp4" | "tcp6" | "unix";
   /** A parsed `tls` section of src/config/fragments, or absent for clear text. */
   readonly tls?: ServerTls | undefined;
 }
@@ -115,6 +115,8 @@ export interface HttpServerSpec extends ServerBase {
   readonly responseHeaders: ReadonlyMap<string, string>;
   readonly cors?: CorsSpec | undefined;
   readonly authenticate?: Authenticate | undefined;
+  /** Answers a request to one of the routes without valid credentials (401); absent: in plain text. */
+  readonly refuse?: ((exchange: HttpExchange, error: TelemetryError) => void) | undefined;
   /** Exact paths. */
   readonly routes: ReadonlyMap<string, HttpHandler>;
 }

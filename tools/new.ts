@@ -117,7 +117,7 @@ mkdirSync(`${root}${folder}`, { recursive: true });
 writeFileSync(`${root}${folder}/factory.ts`, factoryText);
 writeFileSync(`${root}${folder}/README.md`, readme);
 process.stdout.write(`Made ${folder}. Now:
-1. add to src/registry.ts:  row("${kind}", "${type}", () => import("../${folder}/factory.ts")),
+1. add to src/registry.ts: row("${kind}", "${type}", () => import("../${folder}/factory.ts")),
 2. npm run docs             fills the README's table
-3. npm test -- contract     the contract test runs over the registry
+3. npm test -- conformance/components    the contract test runs over the registry
 `);

@@ -9,7 +9,7 @@ import type {
 } from "../../src/component.ts";
 import { parseGrpcEndpoint } from "../../src/config/fragments/grpc-endpoint.ts";
 import { createGrpcClient, type GrpcUnaryClient } from "../../src/net/grpc-client.ts";
-import { decodePartialSuccess, noteBackendWarning } from "../../src/net/otlp-response.ts";
+import { decodePartialSuccess } from "../../src/net/otlp-response.ts";
 import { proxyFor } from "../../src/net/proxy.ts";
 import type { OtlpGrpcConfig } from "./config.ts";
 import { pushErrorOf } from "./push-error.ts";
@@ -56,7 +56,7 @@ export class OtlpGrpcExporter implements Exporter {
     });
     if (response.code !== 0) throw pushErrorOf(response);
     if (response.body.byteLength === 0) return {};
-    return noteBackendWarning(decodePartialSuccess(response.body), this.#settings.log);
+    return decodePartialSuccess(response.body);
   }
 
   shutdown(abort: AbortSignal): Promise<void> {

@@ -2,7 +2,13 @@ import { accepted, section, z } from "../../src/config/fields.ts";
 import { deliveryKeys } from "../../src/config/fragments/delivery.ts";
 import { httpClientKeys, httpClientProblem } from "../../src/config/fragments/http-client.ts";
 
-const urlKeys = ["endpoint", "traces_endpoint", "metrics_endpoint", "logs_endpoint"] as const;
+const urlKeys = [
+  "endpoint",
+  "traces_endpoint",
+  "metrics_endpoint",
+  "logs_endpoint",
+  "profiles_endpoint",
+] as const;
 
 const keys = section({
   endpoint: z
@@ -32,12 +38,12 @@ export type OtlpHttpConfig = z.output<typeof config>;
 
 function problems(value: Keys): { path: string[]; message: string }[] {
   const found: { path: string[]; message: string }[] = [];
-  if (urlKeys.every((key) => value[key] === "")) {
+  if (urlKeys.every((key) => !value[key])) {
     found.push({ path: [], message: "at least one endpoint must be specified" });
   }
   for (const key of urlKeys) {
     const text = value[key];
-    if (text !== "" && !isHttpUrl(text))
+    if (text && !isHttpUrl(text))
       found.push({ path: [key], message: `${key} must be a valid URL` });
   }
   if (value.timeout < 0) {

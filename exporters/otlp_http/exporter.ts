@@ -8,13 +8,8 @@ import type {
   Signal,
 } from "../../src/component.ts";
 import { TelemetryError } from "../../src/errors.ts";
-import type { Logger } from "../../src/log.ts";
 import { createHttpClient, type HttpClient, type HttpResponse } from "../../src/net/http-client.ts";
-import {
-  decodePartialSuccess,
-  noteBackendWarning,
-  parsePartialSuccess,
-} from "../../src/net/otlp-response.ts";
+import { decodePartialSuccess, parsePartialSuccess } from "../../src/net/otlp-response.ts";
 import { encodeJsonBytes } from "../../src/pdata/json/encode.ts";
 import type { OtlpHttpConfig } from "./config.ts";
 import { jsonType, protobufType, pushErrorOf } from "./push-error.ts";
@@ -22,13 +17,11 @@ import { jsonType, protobufType, pushErrorOf } from "./push-error.ts";
 export class OtlpHttpExporter implements Exporter {
   readonly #client: HttpClient;
   readonly #config: OtlpHttpConfig;
-  readonly #log: Logger;
   readonly #metadata: Readonly<Record<string, string>>;
   readonly #urls: Readonly<Record<Signal, string>>;
 
   constructor(config: OtlpHttpConfig, settings: Settings) {
     this.#config = config;
-    this.#log = settings.log;
     this.#client = createHttpClient(config, settings);
     this.#metadata = { "content-type": config.encoding === "json" ? jsonType : protobufType };
     this.#urls = {
@@ -58,7 +51,7 @@ export class OtlpHttpExporter implements Exporter {
       abort,
     });
     if (response.code < 200 || response.code > 299) throw pushErrorOf(response, url);
-    return noteBackendWarning(partialSuccessOf(response), this.#log);
+    return partialSuccessOf(response);
   }
 
   shutdown(abort: AbortSignal): Promise<void> {

@@ -47,8 +47,12 @@ function withoutSecrets(url: string): string {
   return parsed.href;
 }
 
-/** As httphelper.NewStatusFromMsgAndHTTPCode, for a receiver that hands the status on. */
+/**
+ * As httphelper.NewStatusFromMsgAndHTTPCode, for a receiver that hands the status on; but redirects, 405 and 501,
+ * which concern the URL and no data, are as 404, so that delivery does not look for a request to blame.
+ */
 function grpcCodeOf(status: number): number {
+  if (status >= 300 && status < 400) return grpcCode.UNIMPLEMENTED;
   switch (status) {
     case 400:
     case 413:
@@ -58,6 +62,8 @@ function grpcCodeOf(status: number): number {
     case 403:
       return grpcCode.PERMISSION_DENIED;
     case 404:
+    case 405:
+    case 501:
       return grpcCode.UNIMPLEMENTED;
     case 429:
       return grpcCode.RESOURCE_EXHAUSTED;

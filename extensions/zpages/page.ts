@@ -24,7 +24,7 @@ const style =
   "div{overflow-x:auto}table{border-collapse:collapse;width:100%}" +
   "th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid #8884;vertical-align:top}" +
   "th{font-weight:600}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}" +
-  "td{overflow-wrap:anywhere}tr:hover td{background:#8881}";
+  "td{overflow-wrap:break-word}tr:hover td{background:#8881}";
 
 /** Nothing is loaded and no script runs, whatever a value contains. */
 export const htmlHeaders: Readonly<Record<string, string>> = {

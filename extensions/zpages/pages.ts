@@ -1,5 +1,5 @@
 /** The Collector's debug pages, from what the service says of itself. */
-import type { ServiceView } from "../../src/component.ts";
+import type { EdgeCounts, ServiceView } from "../../src/component.ts";
 import { formatDuration } from "../../src/config/fields.ts";
 import type { Cell, Page, Table } from "./page.ts";
 
@@ -51,6 +51,7 @@ function servicez({ service, nowMs }: PageSource) {
 function pipelinez({ service, nowMs }: PageSource) {
   const edges = service
     .edges()
+    .toSorted(byPipeline)
     .map((edge) => [
       edge.pipeline,
       `${edge.from} → ${edge.to}`,
@@ -91,6 +92,12 @@ function pipelinez({ service, nowMs }: PageSource) {
   };
 }
 
+/** Along one pipeline after the other. */
+function byPipeline({ pipeline: a }: EdgeCounts, { pipeline: b }: EdgeCounts): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
 function extensionz({ service }: PageSource) {
   const rows = service.extensions().map((id) => [id]);
   const table = { heading: "Extensions", columns: ["Id"], rows, empty: "No extension is running." };
@@ -98,7 +105,9 @@ function extensionz({ service }: PageSource) {
 }
 
 function featurez() {
-  const notes = ["This version has no feature gates; --feature-gates is accepted without effect."];
+  const notes = [
+    "The Collector's feature gates are accepted by --feature-gates; only confmap.enableMergeAppendOption changes something here.",
+  ];
   return { title: "Features", notes, tables: [] };
 }
 

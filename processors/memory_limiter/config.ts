@@ -19,10 +19,10 @@ export const config = section({
     "Shortest time between two forced collections above the hard limit (needs node --expose-gc).",
   ),
   max_gc_interval_when_soft_limited: durationWithDefault("30s").describe(
-    "Collections that free little are forced ever more rarely, up to this.",
+    "Above the soft limit collections that free little are forced ever more rarely, up to this; 0: no back-off.",
   ),
   max_gc_interval_when_hard_limited: durationWithDefault("30s").describe(
-    "Collections that free little are forced ever more rarely, up to this.",
+    "Above the hard limit collections that free little are forced ever more rarely, up to this; 0: no back-off.",
   ),
 }).superRefine((value, context) => {
   const complain = (message: string) => context.addIssue({ code: "custom", message });
@@ -35,6 +35,7 @@ export const config = section({
       "'min_gc_interval_when_soft_limited' should be larger than 'min_gc_interval_when_hard_limited'",
     );
   }
+  checkLongestIntervals(value, complain);
   if (limit_mib === 0 && limit_percentage === 0) {
     complain("'limit_mib' or 'limit_percentage' must be greater than zero");
   }
@@ -44,10 +45,31 @@ export const config = section({
     );
   }
   if (limit_mib > 0 && limit_mib <= spike_limit_mib)
-    complain("'limit_mib' must be greater than 'spike_limit_mib'");
+    complain("'spike_limit_mib' must be smaller than 'limit_mib'");
   if (limit_percentage > 0 && limit_percentage <= spike_limit_percentage) {
-    complain("'limit_percentage' must be greater than 'spike_limit_percentage'");
+    complain("'spike_limit_percentage' must be smaller than 'limit_percentage'");
   }
 });
+
+/** 0 turns the back-off of a path off. */
+function checkLongestIntervals(
+  value: Readonly<Record<`${"min" | "max"}_gc_interval_when_${"soft" | "hard"}_limited`, number>>,
+  complain: (message: string) => void,
+): void {
+  for (const path of ["soft", "hard"] as const) {
+    const key = `max_gc_interval_when_${path}_limited` as const;
+    const minKey = `min_gc_interval_when_${path}_limited` as const;
+    if (value[key] < 0) complain(`'${key}' must be non-negative`);
+    if (value[key] > 0 && value[key] < value[minKey])
+      complain(`'${key}' must be greater than or equal to '${minKey}' (or 0 to disable)`);
+  }
+  const { max_gc_interval_when_soft_limited: soft, max_gc_interval_when_hard_limited: hard } =
+    value;
+  if (soft > 0 && hard > 0 && soft < hard) {
+    complain(
+      "'max_gc_interval_when_soft_limited' should be larger than or equal to 'max_gc_interval_when_hard_limited' (when both are set)",
+    );
+  }
+}
 
 export type MemoryLimiterConfig = z.output<typeof config>;

@@ -1,15 +1,15 @@
 import type { MemoryLimiterConfig } from "./config.ts";
 
 export interface Limits {
-  /** Above: memory is collected by force where Node allows it. */
+  /** From here on memory is collected by force as often as the config allows. */
   readonly hardBytes: number;
-  /** Above: data is refused. */
+  /** From here on data is refused. */
   readonly softBytes: number;
 }
 
 const mebibyte = 2 ** 20;
-/** Of the hard limit, where no spike limit is given. */
-const defaultSpikeShare = 0.2;
+/** The spike where none is given is a fifth of the hard limit. */
+const defaultSpikeDivisor = 5;
 
 /** The limits in bytes; limit_mib wins over limit_percentage, as in the Collector. */
 export function limitsOf(config: MemoryLimiterConfig, totalBytes: number): Limits {
@@ -20,6 +20,6 @@ export function limitsOf(config: MemoryLimiterConfig, totalBytes: number): Limit
   const given = inMebibytes
     ? config.spike_limit_mib * mebibyte
     : Math.floor((config.spike_limit_percentage * totalBytes) / 100);
-  const spikeBytes = given > 0 ? given : Math.floor(hardBytes * defaultSpikeShare);
+  const spikeBytes = given > 0 ? given : Math.floor(hardBytes / defaultSpikeDivisor);
   return { hardBytes, softBytes: hardBytes - spikeBytes };
 }

@@ -1,31 +1,40 @@
-import { optionalSection, section, z } from "../../src/config/fields.ts";
+import { accepted, optionalSection, section, z } from "../../src/config/fields.ts";
 import { grpcServer } from "../../src/config/fragments/grpc-server.ts";
 import { httpServer } from "../../src/config/fragments/http-server.ts";
+import { urlPathOf } from "./url-path.ts";
 
 const zeroTimeouts = { readHeaderTimeout: "0s", writeTimeout: "0s", idleTimeout: "0s" };
 
-/** A missing slash is added; what is no URL path is refused, with the Collector's text. */
-const urlPath = (defaultPath: string) =>
-  z
-    .string()
-    .default(defaultPath)
-    .transform((text, context) => {
-      const path = text.startsWith("/") ? text : `/${text}`;
-      if (/%(?![0-9a-fA-F]{2})/u.test(path) || text.startsWith(":")) {
-        context.addIssue({
-          code: "custom",
-          message: `invalid HTTP URL path set for signal: parse ${JSON.stringify(text)}: invalid URL escape`,
-        });
-      }
-      return path;
-    });
+/** A missing slash is added; what is no URL is refused, with the Collector's text. */
+const urlPath = () =>
+  z.string().transform((text, context) => {
+    const { path, problem } = urlPathOf(text);
+    if (problem !== undefined) {
+      context.addIssue({
+        code: "custom",
+        message: `invalid HTTP URL path set for signal: ${problem}`,
+      });
+    }
+    return path;
+  });
 
 const grpc = grpcServer("localhost:4317");
-const http = httpServer("localhost:4318", zeroTimeouts).extend({
-  traces_url_path: urlPath("/v1/traces").describe("Path for traces."),
-  metrics_url_path: urlPath("/v1/metrics").describe("Path for metrics."),
-  logs_url_path: urlPath("/v1/logs").describe("Path for logs."),
-});
+const http = httpServer("localhost:4318", zeroTimeouts)
+  .extend({
+    traces_url_path: urlPath().default("/v1/traces").describe("Path for traces."),
+    metrics_url_path: urlPath().default("/v1/metrics").describe("Path for metrics."),
+    logs_url_path: urlPath().default("/v1/logs").describe("Path for logs."),
+    profiles_url_path: accepted(urlPath(), "profiles are not received in this version"),
+  })
+  .superRefine(
+    ({ traces_url_path: traces, metrics_url_path: metrics, logs_url_path: logs }, context) => {
+      if (new Set([traces, metrics, logs]).size === 3) return;
+      context.addIssue({
+        code: "custom",
+        message: "traces_url_path, metrics_url_path and logs_url_path must be different paths",
+      });
+    },
+  );
 
 const protocols = section({
   grpc: optionalSection("default", grpc).describe("OTLP/gRPC; on when named."),

@@ -23,7 +23,7 @@ export const factory = defineReceiver({
     if (grpc !== undefined)
       specs.push(grpcServerSpec(grpc, next, authenticatorOf(grpc.auth, settings)));
     if (http !== undefined)
-      specs.push(httpServerSpec(http, next, authenticatorOf(http.auth, settings)));
+      specs.push(httpServerSpec(http, next, authenticatorOf(http.auth, settings), settings.budget));
     const listeners: Listener[] = [];
     return {
       async start() {

@@ -1,6 +1,7 @@
 /** OTLP/gRPC: opentelemetry.proto.collector.<signal>.v1.<Signal>Service/Export. */
 import type { Edge, ReceiverNext, Signal } from "../../src/component.ts";
-import { asTelemetryError } from "../../src/errors.ts";
+import { asTelemetryError, type RpcStatus } from "../../src/errors.ts";
+import { grpcCode } from "../../src/net/grpc-code.ts";
 import { statusOf } from "../../src/net/rpc-status.ts";
 import type {
   Authenticate,
@@ -22,9 +23,10 @@ const mebibyte = 2 ** 20;
 /** The OTLP specification's recommendation; the Collector's 4 MiB refuses real batches for good. */
 const defaultMaxMessageBytes = 64 * mebibyte;
 
-const noKeepalive = {
+/** grpc-go's, but for connections that nobody uses: they end after an hour, and clients open new ones. */
+const defaultKeepalive = {
   server_parameters: {
-    max_connection_idle: 0,
+    max_connection_idle: 3_600_000,
     max_connection_age: 0,
     max_connection_age_grace: 0,
     time: 7_200_000,
@@ -39,12 +41,13 @@ export function grpcServerSpec(
   next: ReceiverNext,
   authenticate: Authenticate | undefined,
 ): GrpcServerSpec {
-  const { server_parameters: server, enforcement_policy: policy } = config.keepalive ?? noKeepalive;
+  const { server_parameters: server, enforcement_policy: policy } =
+    config.keepalive ?? defaultKeepalive;
   const maxMib = config.max_recv_msg_size_mib ?? 0;
   return {
     kind: "grpc",
     endpoint: config.endpoint,
-    transport: config.transport === "unix" ? "unix" : "tcp",
+    transport: config.transport,
     tls: config.tls,
     maxMessageBytes: maxMib > 0 ? maxMib * mebibyte : defaultMaxMessageBytes,
     maxConcurrentStreams: config.max_concurrent_streams,
@@ -80,18 +83,27 @@ function exportHandler(edge: Edge, signal: Signal, includeMetadata: boolean): Un
       deadlineMs: call.deadlineMs,
       metadata: includeMetadata ? call.metadata : undefined,
     };
+    let taken: Promise<void>;
     try {
-      await exportRequest(edge, signal, call.body, context, () => call.releaseBody());
+      taken = exportRequest(edge, signal, call.body, context, () => call.releaseBody());
+    } catch (error) {
+      return { status: unmarshalStatus(error), body: empty };
+    }
+    try {
+      await taken;
       return success;
     } catch (error) {
-      return { status: grpcStatusOf(error), body: empty };
+      return { status: statusOf(asTelemetryError(error)), body: empty };
     }
   };
 }
 
 /** grpc-go answers INTERNAL to what it cannot unmarshal, where OTLP/HTTP answers 400. */
-function grpcStatusOf(error: unknown) {
+function unmarshalStatus(error: unknown): RpcStatus {
   const cause = asTelemetryError(error);
   if (cause.code !== "MALFORMED_DATA") return statusOf(cause);
-  return { code: 13, message: `grpc: error unmarshalling request: ${cause.message}` };
+  return {
+    code: grpcCode.INTERNAL,
+    message: `grpc: error unmarshalling request: ${cause.message}`,
+  };
 }

@@ -1,9 +1,12 @@
 /** OTLP/HTTP: POST of protobuf or JSON; errors are google.rpc.Status in the request's encoding. */
-import type { Context, Edge, ReceiverNext, Signal } from "../../src/component.ts";
+import type { Budget, Context, Edge, ReceiverNext, Signal } from "../../src/component.ts";
 import { httpServerSpec as serverSpec } from "../../src/config/fragments/http-server.ts";
-import { asTelemetryError, type RpcStatus, type TelemetryError } from "../../src/errors.ts";
+import { asTelemetryError, type RpcStatus, TelemetryError } from "../../src/errors.ts";
+import { grpcCode } from "../../src/net/grpc-code.ts";
+import { budgetFull, Reservation } from "../../src/net/reservation.ts";
 import { decodeStatus, encodeStatus, httpStatusOf, statusOf } from "../../src/net/rpc-status.ts";
 import { decodeJson } from "../../src/pdata/json/decode.ts";
+import { loopSlicer } from "../../src/pdata/json/slices.ts";
 import type {
   Authenticate,
   HttpExchange,
@@ -21,27 +24,46 @@ const contentTypes: Readonly<Record<Encoding, string>> = {
 };
 const textHeaders = { "content-type": "text/plain" };
 
+/** As the Collector answers; partial success is never reported. */
+const successBodies: Readonly<Record<Encoding, string>> = {
+  protobuf: "",
+  json: '{"partialSuccess":{}}',
+};
+
+/** What the handlers of a server have in common. */
+interface Environment {
+  readonly budget: Budget;
+  readonly maxBodyBytes: number;
+  readonly includeMetadata: boolean;
+}
+
 /** A server for the signals that some pipeline takes; other paths are 404. */
 export function httpServerSpec(
   config: HttpConfig,
   next: ReceiverNext,
   authenticate: Authenticate | undefined,
+  budget: Budget,
 ): HttpServerSpec {
   const paths: Readonly<Record<Signal, string>> = {
     traces: config.traces_url_path,
     metrics: config.metrics_url_path,
     logs: config.logs_url_path,
   };
+  const server = serverSpec(config);
+  const environment: Environment = {
+    budget,
+    maxBodyBytes: server.maxBodyBytes,
+    includeMetadata: config.include_metadata,
+  };
   const routes = new Map<string, HttpHandler>();
   for (const signal of Object.keys(paths) as Signal[]) {
     const edge = edgeOf(next, signal);
-    if (edge !== undefined)
-      routes.set(paths[signal], exportHandler(edge, signal, config.include_metadata));
+    if (edge !== undefined) routes.set(paths[signal], exportHandler(edge, signal, environment));
   }
-  return { ...serverSpec(config), authenticate, routes };
+  return { ...server, authenticate, refuse: respondUnauthenticated, routes };
 }
 
-function exportHandler(edge: Edge, signal: Signal, includeMetadata: boolean): HttpHandler {
+function exportHandler(edge: Edge, signal: Signal, environment: Environment): HttpHandler {
   return async (exchange) => {
     if (exchange.method !== "POST") {
       return exchange.respond(
@@ -58,22 +80,55 @@ function exportHandler(edge: Edge, signal: Signal, includeMetadata: boolean): Ht
         "415 unsupported media type, supported: [application/json, application/x-protobuf]",
       );
     }
+    const decoded = new Reservation(environment.budget);
+    let taken: Promise<void>;
     try {
-      const body = await exchange.body();
-      const bytes = encoding === "json" ? await decodeJson(signal, body) : body;
-      await exportRequest(edge, signal, bytes, contextOf(exchange, includeMetadata), () =>
-        exchange.releaseBody(),
-      );
-      exchange.respond(
-        200,
-        { "content-type": contentTypes[encoding] },
-        encoding === "json" ? "{}" : "",
-      );
+      const bytes = await requestBytes(exchange, encoding, signal, environment, decoded);
+      const context = contextOf(exchange, environment.includeMetadata);
+      taken = exportRequest(edge, signal, bytes, context, () => {
+        decoded.release();
+        exchange.releaseBody();
+      });
     } catch (error) {
-      respondError(exchange, encoding, asTelemetryError(error));
+      const { code, status } = asTelemetryError(error);
+      const isTooLarge = code === "TOO_LARGE" && status === undefined;
+      return respondError(exchange, encoding, statusOf(asTelemetryError(error)), isTooLarge);
+    } finally {
+      decoded.release();
     }
+    try {
+      await taken;
+    } catch (error) {
+      return respondError(exchange, encoding, pipelineStatus(asTelemetryError(error)));
+    }
+    exchange.respond(200, { "content-type": contentTypes[encoding] }, successBodies[encoding]);
   };
 }
+
+/** The request as protobuf; what JSON becomes is bounded and reserved as the body itself. */
+async function requestBytes(
+  exchange: HttpExchange,
+  encoding: Encoding,
+  signal: Signal,
+  { maxBodyBytes }: Environment,
+  decoded: Reservation,
+): Promise<Uint8Array> {
+  const body = await exchange.body();
+  if (encoding === "protobuf") return body;
+  const bytes = await decodeJson(signal, body, loopSlicer, (wanted) => {
+    if (wanted > Math.max(maxBodyBytes, smallestLimitBytes))
+      throw new TelemetryError("TOO_LARGE", "http: request body too large");
+    if (!decoded.tryAdd(wanted - decoded.bytes)) throw budgetFull();
+  });
+  // The check of a large request takes milliseconds: a slice of its own.
+  if (bytes.length > largeBytes) await loopSlicer.pause();
+  return bytes;
+}
+
+const largeBytes = 1024 * 1024;
+
+/** Below it the decoder's own sizes (it doubles) would decide instead of the request's. */
+const smallestLimitBytes = 1024 * 1024;
 
 function encodingOf(exchange: HttpExchange): Encoding | undefined {
   const header = exchange.headers.get("content-type")?.[0] ?? "";
@@ -88,10 +143,25 @@ const contextOf = (exchange: HttpExchange, includeMetadata: boolean): Context =>
   metadata: includeMetadata ? exchange.headers : undefined,
 });
 
-function respondError(exchange: HttpExchange, encoding: Encoding, error: TelemetryError): void {
-  const status = statusOf(error);
-  const http =
-    error.code === "TOO_LARGE" && error.status === undefined ? 413 : httpStatusOf(status.code);
+/** What the pipeline refuses for good is no fault of the request's form. */
+function pipelineStatus(error: TelemetryError): RpcStatus {
+  const isOurs = error.status === undefined && !error.retryable;
+  return isOurs ? { code: grpcCode.INTERNAL, message: error.message } : statusOf(error);
+}
+
+function respondUnauthenticated(exchange: HttpExchange, error: TelemetryError): void {
+  const encoding = encodingOf(exchange);
+  if (encoding === undefined) exchange.respond(401, textHeaders, error.message);
+  else respondError(exchange, encoding, statusOf(error));
+}
+
+function respondError(
+  exchange: HttpExchange,
+  encoding: Encoding,
+  status: RpcStatus,
+  isTooLarge = false,
+): void {
+  const http = isTooLarge ? 413 : httpStatusOf(status.code);
   const delayMs = status.details === undefined ? undefined : retryDelayOf(status.details);
   const isPause = (http === 429 || http === 503) && delayMs !== undefined;
   const headers = {
@@ -101,7 +171,7 @@ function respondError(exchange: HttpExchange, encoding: Encoding, error: Telemet
   exchange.respond(
     http,
     headers,
-    encoding === "json" ? statusJson(status) : (status.details ?? encodeStatus(status)),
+    encoding === "json" ? statusJson(status, delayMs) : (status.details ?? encodeStatus(status)),
   );
 }
 
@@ -114,4 +184,12 @@ function retryDelayOf(details: Uint8Array): number | undefined {
   }
 }
 
-const statusJson = ({ code, message }: RpcStatus) => JSON.stringify({ code, message });
+/** Of the details only RetryInfo has a JSON form that is known here. */
+function statusJson({ code, message }: RpcStatus, delayMs: number | undefined): string {
+  if (delayMs === undefined) return JSON.stringify({ code, message });
+  const retryInfo = {
+    "@type": "type.googleapis.com/google.rpc.RetryInfo",
+    retryDelay: `${delayMs / 1000}s`,
+  };
+  return JSON.stringify({ code, message, details: [retryInfo] });
+}

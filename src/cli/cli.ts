@@ -1,41 +1,51 @@
 /** The command line: picks the verb, prints errors, gives the exit code. Each verb loads only what it needs. */
 import process from "node:process";
+import { nearest } from "../config/suggest.ts";
 import { TelemetryError } from "../errors.ts";
-import { type Options, parseOptions, UsageError } from "./options.ts";
+import { type Accepts, type Options, parseOptions, UsageError } from "./options.ts";
 
-interface Verb {
+interface Verb extends Accepts {
   readonly summary: string;
   readonly run: (options: Options) => Promise<number>;
 }
 
+const configFlags = ["config", "set", "feature-gates"] as const;
+
 const verbs: Readonly<Record<string, Verb>> = {
   run: {
     summary: "run the service (default)",
+    flags: [...configFlags, "memory-budget", "shutdown-timeout"],
     run: async (o) => (await import("./run.ts")).run(o),
   },
   validate: {
     summary: "check the configuration and exit",
+    flags: configFlags,
     run: async (o) => (await import("./validate.ts")).validate(o),
   },
   components: {
     summary: "list the components of this version as YAML",
+    flags: [],
     run: async () => (await import("./components.ts")).components(),
   },
   "print-config": {
     summary: "print the resolved configuration, secrets redacted",
+    flags: [...configFlags, "mode", "format", "validate"],
     run: async (o) => (await import("./print-config.ts")).printConfigVerb(o),
   },
   schema: {
     summary: "print the JSON Schema of pipelines.yaml for editors",
+    flags: [],
     run: async () => (await import("./schema.ts")).schema(),
   },
   init: {
-    summary: "write a commented pipelines.yaml",
+    summary: "write a commented pipelines.yaml, or the file that is named",
+    flags: ["force"],
+    positionals: 1,
     run: async (o) => (await import("./init.ts")).init(o),
   },
 };
 /** The Collector's older name of the verb. */
-const verbAliases: Readonly<Record<string, string>> = { "print-initial-config": "print-config" };
+const verbAliases = new Map([["print-initial-config", "print-config"]]);
 
 const helpText = () => `Usage: repomind-telemetry [verb] [flags]
 
@@ -66,13 +76,9 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     const [first] = args;
     const named = first !== undefined && !first.startsWith("-");
-    const name = named ? (verbAliases[first] ?? first) : "run";
-    const verb = verbs[name];
-    if (verb === undefined)
-      throw new UsageError(
-        `unknown verb "${name}" (valid verbs: ${Object.keys(verbs).join(", ")})`,
-      );
-    const options = parseOptions(named ? args.slice(1) : args);
+    if (named && ["help", "version"].includes(first)) return await main([`--${first}`]);
+    const verb = named ? verbOf(verbAliases.get(first) ?? first) : verbs["run"]!;
+    const options = parseOptions(named ? args.slice(1) : args, verb);
     if (options.help) return print(helpText());
     if (options.version)
       return print(`repomind-telemetry version ${(await import("./version.ts")).version}\n`);
@@ -81,6 +87,14 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`Error: ${describe(error)}\n`);
     return 1;
   }
+}
+
+function verbOf(name: string): Verb {
+  if (Object.hasOwn(verbs, name)) return verbs[name]!;
+  const near = nearest(name, Object.keys(verbs));
+  const suggestion = near === undefined ? "" : `; did you mean ${near}?`;
+  const valid = Object.keys(verbs).join(", ");
+  throw new UsageError(`unknown verb "${name}"${suggestion} (valid verbs: ${valid})`);
 }
 
 function print(text: string): number {

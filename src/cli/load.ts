@@ -1,4 +1,5 @@
 /** From command-line flags to a checked configuration, or to one error that lists every mistake. */
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { type LoadedConfig, loadConfig, readConfigFile } from "../config/load.ts";
 import {
@@ -12,7 +13,7 @@ import type { MapNode } from "../config/tree.ts";
 import { TelemetryError } from "../errors.ts";
 import { registry } from "../registry.ts";
 import { applyFeatureGates } from "./feature-gates.ts";
-import type { Options } from "./options.ts";
+import { type Options, UsageError } from "./options.ts";
 
 export interface Notice {
   readonly level: "info" | "warn";
@@ -32,8 +33,8 @@ const defaultConfig = "pipelines.yaml";
 export async function loadOrExplain(options: Options): Promise<CheckedConfig> {
   const gates = applyFeatureGates(options.featureGates);
   const loaded = load(options, gates.mergeAppend);
-  const { config, problems } = await resolveLoaded(loaded, registry);
-  if (config === undefined) throw invalid(problems);
+  const { config, problems, notices: findings } = await resolveLoaded(loaded, registry);
+  if (config === undefined) throw invalid(problems, [...loaded.warnings, ...findings]);
   const gateNotes = gates.notes.map((message) => ({ level: "info", message }) as const);
   const notices = [...loaded.warnings, ...config.notices].map(toLine);
   return { config, root: loaded.root, notices: [...gateNotes, ...notices] };
@@ -45,14 +46,20 @@ const toLine = (notice: ConfigNotice): Notice => ({
 });
 
 /** Loads, merges and expands only. */
-export function loadTree(options: Options): Promise<MapNode> {
+export function loadTree(options: Options): MapNode {
   const loaded = load(options, applyFeatureGates(options.featureGates).mergeAppend);
-  if (loaded.errors.length > 0) return Promise.reject(invalid(loaded.errors));
-  return Promise.resolve(loaded.root);
+  if (loaded.errors.length > 0) throw invalid(loaded.errors, loaded.warnings);
+  return loaded.root;
 }
 
 function load(options: Options, mergeAppend: boolean): LoadedConfig {
-  const configs = options.configs.length > 0 ? options.configs : [defaultConfig];
+  const isDefault = options.configs.length === 0;
+  if (isDefault && !existsSync(defaultConfig)) {
+    throw new UsageError(
+      `there is no ${defaultConfig} here: name a configuration with --config, or write one with repomind-telemetry init`,
+    );
+  }
+  const configs = isDefault ? [defaultConfig] : options.configs;
   return loadConfig({
     configs,
     sets: options.sets,
@@ -62,6 +69,11 @@ function load(options: Options, mergeAppend: boolean): LoadedConfig {
   });
 }
 
-function invalid(problems: readonly Problem[]): TelemetryError {
-  return new TelemetryError("CONFIG_INVALID", formatProblems(problems));
+/** With the warnings: an unset variable is often what is behind a problem. */
+function invalid(problems: readonly Problem[], notices: readonly ConfigNotice[]): TelemetryError {
+  const warnings = notices
+    .filter(({ level }) => level === "warn")
+    .map((notice) => `warn: ${formatNotice(notice)}`);
+  const text = [formatProblems(problems), warnings.join("\n")].filter((part) => part !== "");
+  return new TelemetryError("CONFIG_INVALID", text.join("\n\n"));
 }

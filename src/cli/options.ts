@@ -1,6 +1,7 @@
 /** Command-line flags: the Collector's, and ours. */
 import { parseArgs } from "node:util";
 import { parseDuration } from "../config/duration.ts";
+import { nearest } from "../config/suggest.ts";
 
 export interface Options {
   readonly configs: readonly string[];
@@ -14,6 +15,7 @@ export interface Options {
   readonly force: boolean;
   readonly help: boolean;
   readonly version: boolean;
+  /** At most as many as the verb takes. */
   readonly positionals: readonly string[];
 }
 
@@ -34,10 +36,19 @@ const flags = {
   version: { type: "boolean", short: "v" },
 } as const;
 
+export type Flag = keyof typeof flags;
+
+/** What a verb takes beside --help and --version. */
+export interface Accepts {
+  readonly flags: readonly Flag[];
+  readonly positionals?: number;
+}
+
 /** Parses the arguments behind the verb; throws UsageError. */
-export function parseOptions(args: readonly string[]): Options {
-  const { values, positionals } = parse(args);
+export function parseOptions(args: readonly string[], accepts: Accepts): Options {
+  const { values, positionals } = parse(args, accepts);
   const gates = (values["feature-gates"] ?? []).flatMap((list) => list.split(","));
+  if (values.config?.includes("")) throw new UsageError("--config must not be empty");
   return {
     configs: values.config ?? [],
     sets: values.set ?? [],
@@ -54,12 +65,50 @@ export function parseOptions(args: readonly string[]): Options {
   };
 }
 
-function parse(args: readonly string[]) {
+function parse(args: readonly string[], accepts: Accepts) {
+  const known: readonly string[] = [...accepts.flags, "help", "version"];
+  const options = { args: withValues(args), options: flags, allowPositionals: true };
+  const { tokens } = parseArgs({ ...options, strict: false, tokens: true });
+  for (const token of tokens) {
+    if (token.kind !== "option" || known.includes(token.name)) continue;
+    // A short flag is known under its long name by now.
+    throw new UsageError(unknownFlag(token.rawName, known));
+  }
+  const positionals = tokens.filter((token) => token.kind === "positional");
+  const extra = positionals[accepts.positionals ?? 0]?.value;
+  if (extra !== undefined) throw new UsageError(unexpected(extra, accepts));
   try {
-    return parseArgs({ args: [...args], options: flags, allowPositionals: true, strict: true });
+    return parseArgs({ ...options, strict: true });
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** `--flag -value` as `--flag=-value`: a value may begin with a dash (`--feature-gates -a`). */
+function withValues(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    const name = arg.slice(2);
+    const takesValue = Object.hasOwn(flags, name) && flags[name as Flag].type === "string";
+    if (arg.startsWith("--") && takesValue && i + 1 < args.length)
+      joined.push(`${arg}=${args[++i]}`);
+    else joined.push(arg);
+  }
+  return joined;
+}
+
+function unknownFlag(rawName: string, known: readonly string[]): string {
+  const near = nearest(rawName.replace(/^-+/u, ""), known);
+  if (near !== undefined) return `unknown flag ${rawName}; did you mean --${near}?`;
+  const elsewhere = Object.hasOwn(flags, rawName.replace(/^-+/u, ""));
+  return elsewhere ? `${rawName} is a flag of other verbs` : `unknown flag ${rawName}`;
+}
+
+/** Most likely the configuration, without its flag. */
+function unexpected(argument: string, { flags: taken }: Accepts): string {
+  const text = `unexpected argument "${argument}"`;
+  return taken.includes("config") ? `${text}; did you mean --config ${argument}?` : text;
 }
 
 function choice<T extends string>(

@@ -2,6 +2,7 @@
 import process from "node:process";
 import { systemClock } from "../clock.ts";
 import type { ComponentId, Listener, ServerSpec } from "../component.ts";
+import { canonicalText, child } from "../config/tree.ts";
 import { defaultBudgetBytes, MemoryBudget } from "../engine/budget.ts";
 import { Service } from "../engine/service.ts";
 import { asTelemetryError } from "../errors.ts";
@@ -11,6 +12,7 @@ import { Listeners } from "../net/listeners.ts";
 import { createLogger, type LogWriter } from "../self-telemetry/log-writer.ts";
 import { MeterRegistry } from "../self-telemetry/meter.ts";
 import { SelfMetrics } from "../self-telemetry/self-metrics.ts";
+import { letHeapGrow } from "./heap.ts";
 import { type CheckedConfig, loadOrExplain } from "./load.ts";
 import type { Options } from "./options.ts";
 import { type BoundAddress, startupText } from "./startup-text.ts";
@@ -19,7 +21,20 @@ import { version } from "./version.ts";
 /** Runs until a signal ends it. 0: everything accepted was delivered; 1: an error, or data was lost. */
 export async function run(options: Options): Promise<number> {
   const checked = await loadOrExplain(options);
-  return new RunningProcess(options, checked).run();
+  try {
+    return await new RunningProcess(options, checked).run();
+  } finally {
+    // Whatever still lives then was forgotten by its owner; it must not keep a stopped service in the process list.
+    setTimeout(() => process.exit(), lingerMs).unref();
+  }
+}
+
+const lingerMs = 1000;
+
+/** service::telemetry as it is written, for comparison. */
+function telemetryText({ root }: CheckedConfig): string {
+  const node = child(child(root, "service"), "telemetry");
+  return node === undefined ? "" : canonicalText(node);
 }
 
 class RunningProcess {
@@ -28,8 +43,12 @@ class RunningProcess {
   readonly #log: Logger;
   readonly #service: Service;
   readonly #selfMetrics: SelfMetrics;
+  /** Since the start or the last reload. */
   readonly #bound: BoundAddress[] = [];
   #checked: CheckedConfig;
+  /** Reloads wait for the start, and for one another: the last SIGHUP wins. */
+  readonly #started = Promise.withResolvers<void>();
+  #reloads: Promise<void> = this.#started.promise;
 
   constructor(options: Options, checked: CheckedConfig) {
     this.#options = options;
@@ -78,9 +97,12 @@ class RunningProcess {
       await this.#logs.close();
       throw error;
     }
-    process.stderr.write(startupText(this.#bound, this.#checked.config));
+    process.stderr.write(startupText(this.#bound.splice(0), this.#checked.config));
+    const heapTimer = letHeapGrow(systemClock);
+    this.#started.resolve();
     this.#log.info("Everything is ready. Begin running and processing data.");
     const signal = await stopped;
+    heapTimer.cancel();
     return this.#stop(signal);
   }
 
@@ -91,6 +113,7 @@ class RunningProcess {
       kind: owner.kind,
       protocol: spec.kind,
       addresses: listener.addresses,
+      tls: spec.tls !== undefined,
     };
     this.#bound.push(row);
     return listener;
@@ -102,7 +125,9 @@ class RunningProcess {
 
   /** Resolves with the first SIGTERM or SIGINT; the second exits at once. SIGHUP reloads. */
   #untilSignal(): Promise<NodeJS.Signals> {
-    process.on("SIGHUP", () => void this.#reload());
+    process.on("SIGHUP", () => {
+      this.#reloads = this.#reloads.then(() => this.#reload());
+    });
     return new Promise((resolve) => {
       let seen = false;
       const onSignal = (signal: NodeJS.Signals) => {
@@ -121,12 +146,27 @@ class RunningProcess {
       const checked = await loadOrExplain(this.#options);
       this.#say(checked);
       await this.#service.reload(checked.config);
+      for (const { kind, owner, addresses } of this.#bound.splice(0)) {
+        this.#log.info("Listening.", { kind, id: owner, addresses: addresses.join(", ") });
+      }
+      if (telemetryText(checked) !== telemetryText(this.#checked)) {
+        this.#log.warn("Changes of service::telemetry take effect at the next start.");
+      }
       this.#checked = checked;
       this.#log.info("Reloaded the configuration.");
     } catch (error) {
-      this.#log.error("The new configuration was not taken; the old one keeps running.", {
-        error: asTelemetryError(error).message,
-      });
+      this.#sayNotTaken(asTelemetryError(error).message);
+    }
+  }
+
+  /** Many lines with excerpts of the configuration are for people, not for a field of a log line. */
+  #sayNotTaken(error: string): void {
+    const message = "The new configuration was not taken; the old one keeps running.";
+    const { encoding } = this.#checked.config.telemetry.logs;
+    if (encoding === "json" || !error.includes("\n")) this.#log.error(message, { error });
+    else {
+      this.#log.error(message);
+      process.stderr.write(`${error}\n`);
     }
   }
 

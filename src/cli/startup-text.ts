@@ -6,11 +6,12 @@ export interface BoundAddress {
   readonly kind: string;
   readonly protocol: "grpc" | "http";
   readonly addresses: readonly string[];
+  readonly tls: boolean;
 }
 
 export function startupText(bound: readonly BoundAddress[], config: ResolvedConfig): string {
   const lines = ["", "Listening:"];
-  const owners = bound.map(({ kind, owner }) => `${kind} ${owner}`);
+  const owners = bound.map(labelOf);
   const pipelineIds = config.pipelines.map(({ id }) => id);
   const width = Math.max(...[...owners, ...pipelineIds].map(({ length }) => length)) + 2;
   for (const [i, { protocol, addresses }] of bound.entries()) {
@@ -21,12 +22,30 @@ export function startupText(bound: readonly BoundAddress[], config: ResolvedConf
     const stations = [receivers, processors, exporters].filter((ids) => ids.length > 0);
     lines.push(`  ${id.padEnd(width)}${stations.map((ids) => ids.join(", ")).join(" -> ")}`);
   }
-  const endpoint = bound.find(
-    ({ owner, kind, protocol }) =>
-      kind === "receiver" && protocol === "http" && owner.startsWith("otlp"),
-  )?.addresses[0];
+  const endpoint = openForMetrics(bound, config);
   if (endpoint !== undefined) lines.push("Send a first metric:", `  ${firstMetric(endpoint)}`);
   return `${lines.join("\n")}\n\n`;
+}
+
+/** What no component owns is named by its place in the configuration. */
+const labelOf = ({ kind, owner }: BoundAddress) =>
+  owner.startsWith("service::") ? owner : `${kind} ${owner}`;
+
+/** Where a metric can be sent without a certificate: an otlp receiver of a metrics pipeline. */
+function openForMetrics(
+  bound: readonly BoundAddress[],
+  { pipelines, components }: ResolvedConfig,
+): string | undefined {
+  const takers = pipelines.filter(({ signal }) => signal === "metrics");
+  const found = bound.find(
+    ({ owner, kind, protocol, tls }) =>
+      kind === "receiver" &&
+      protocol === "http" &&
+      !tls &&
+      components.get(`receiver:${owner}`)?.id.type === "otlp" &&
+      takers.some(({ receivers }) => receivers.includes(owner)),
+  );
+  return found?.addresses.find((address) => /:\d+$/u.test(address));
 }
 
 /** A curl line that sends one gauge point by OTLP/HTTP. */

@@ -13,6 +13,7 @@ import {
   type RegistryType,
   sections,
 } from "./registry-contract.ts";
+import { fieldOf, keysOf } from "./shape.ts";
 import type { Position } from "./source.ts";
 import { nearest } from "./suggest.ts";
 import { type ConfigNode, canonicalText, child, isNull, kindName, type MapNode } from "./tree.ts";
@@ -57,10 +58,12 @@ export async function readComponents(
   const resolved = new Map<string, ResolvedComponent>();
   const declared = new Map<string, DeclaredComponent>();
   for (const kind of kinds) {
+    let above: Above | undefined;
     for (const entry of readIds(root, kind, findings)) {
       const reader = new ComponentReader(kind, registry, findings);
-      const component = await reader.read(entry);
+      const component = await reader.read(entry, above);
       const { text, keyAt } = entry;
+      above = component.factory === undefined ? above : { text, factory: component.factory };
       declared.set(`${kind}:${text}`, { kind, text, keyAt, factory: component.factory });
       if (component.resolved !== undefined) resolved.set(`${kind}:${text}`, component.resolved);
     }
@@ -102,6 +105,12 @@ function readIds(root: MapNode, kind: Kind, findings: Findings): Written[] {
   return [...written.values()];
 }
 
+/** The component written before: what is indented too little may be meant for it. */
+interface Above {
+  readonly text: string;
+  readonly factory: Factory;
+}
+
 class ComponentReader {
   readonly #kind: Kind;
   readonly #registry: Registry;
@@ -115,11 +124,12 @@ class ComponentReader {
 
   async read(
     written: Written,
+    above: Above | undefined,
   ): Promise<{ factory: Factory | undefined; resolved?: ResolvedComponent }> {
     const type = this.#currentType(written);
     const factory = type === undefined ? undefined : await this.#registry.find(this.#kind, type);
     if (factory === undefined) {
-      this.#unknownType(written);
+      this.#unknownType(written, above);
       return { factory };
     }
     const { text, body, keyAt } = written;
@@ -147,7 +157,7 @@ class ComponentReader {
     return row.type;
   }
 
-  #unknownType({ type, text, keyAt }: Written): void {
+  #unknownType({ type, text, keyAt }: Written, above: Above | undefined): void {
     const section = sections[this.#kind];
     const valid = this.#registry.types(this.#kind);
     const deprecated = this.#kind === "exporter" && type === "logging";
@@ -160,12 +170,20 @@ class ComponentReader {
       section,
       path: [section, text],
       at: keyAt,
-      hint: deprecated ? undefined : this.#unknownTypeHint(type, valid),
+      hint: deprecated ? undefined : this.#unknownTypeHint(type, valid, above),
     });
   }
 
-  #unknownTypeHint(type: string, valid: readonly RegistryType[]): string | undefined {
+  #unknownTypeHint(
+    type: string,
+    valid: readonly RegistryType[],
+    above: Above | undefined,
+  ): string | undefined {
     const kind = this.#kind;
+    if (above !== undefined && keysOf(fieldOf(above.factory.config)).includes(type)) {
+      const key = JSON.stringify(type);
+      return `${key} is a key of ${JSON.stringify(above.text)} above it: check the indentation`;
+    }
     if (isCollectorType(kind, type)) {
       const current = renamedTypes[kind][type];
       const name = current === undefined ? type : `${type} (now ${current})`;

@@ -4,7 +4,7 @@
  * the Collector's texts; everything else (ranges, cross checks) by zod.
  */
 import { formatDuration, type z } from "./fields.ts";
-import { findKey, fits, isTextual, zeroOf } from "./fit.ts";
+import { findKey, fits, isTextual, mismatchHint, missingSpaceHint, zeroOf } from "./fit.ts";
 import type { Notice, Problem } from "./problems.ts";
 import { type Field, fieldOf, goType, hasEnabled, isOpen, isUnsigned, keysOf } from "./shape.ts";
 import type { Position } from "./source.ts";
@@ -140,6 +140,7 @@ export class Walker {
     return this.#reject(
       path,
       `expected type '${goType(field)}', got unconvertible type '${typeName(node)}'`,
+      mismatchHint(field, node),
     );
   }
 
@@ -150,7 +151,8 @@ export class Walker {
       return this.#keys(field, mapNode(new Map(), node.at), path);
     }
     if (node.kind !== "map") {
-      return this.#reject(path, `expected a map or struct, got ${JSON.stringify(kindName(node))}`);
+      const message = `expected a map or struct, got ${JSON.stringify(kindName(node))}`;
+      return this.#reject(path, message, missingSpaceHint(node, keysOf(field)));
     }
     if (hasEnabled(field) && node.entries.has("enabled")) return this.#switched(field, node, path);
     return this.#keys(field, node, path);

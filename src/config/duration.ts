@@ -21,6 +21,22 @@ export function parseDuration(text: string): number | undefined {
   return match[1] === "-" ? -ms : ms;
 }
 
+/** What Go says of a text that is no duration. */
+export function durationProblem(text: string): string {
+  const quoted = JSON.stringify(text);
+  let rest = text.replace(/^[+-]/u, "");
+  for (;;) {
+    const number = /^(?:\d+\.?\d*|\.\d+)/u.exec(rest)?.[0];
+    if (number === undefined) return `time: invalid duration ${quoted}`;
+    const unit = /^[^.\d]*/u.exec(rest.slice(number.length))![0];
+    if (unit === "") return `time: missing unit in duration ${quoted}`;
+    if (!Object.hasOwn(unitMs, unit)) {
+      return `time: unknown unit ${JSON.stringify(unit)} in duration ${quoted}`;
+    }
+    rest = rest.slice(number.length + unit.length);
+  }
+}
+
 /** The shortest Go duration text: 90000 -> `1m30s`. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return "0s";

@@ -166,6 +166,8 @@ export class Expander {
     if (!envName.test(name)) {
       throw new ExpansionError(
         `environment variable ${JSON.stringify(name)} has invalid name: must match regex ${envName.source}`,
+        [],
+        groupHint(name),
       );
     }
     const value = Object.hasOwn(this.#io.env, name) ? this.#io.env[name] : undefined;
@@ -248,6 +250,12 @@ function shellHint(uri: string): string | undefined {
   const name = /^(\w+):-/u.exec(uri)?.[1];
   if (name === undefined) return undefined;
   return `write \${env:${name}:-…}: only env: references have defaults`;
+}
+
+/** `${1}` of a relabel rule looks like a variable. */
+function groupHint(name: string): string | undefined {
+  if (!/^\d+$/u.test(name)) return undefined;
+  return `write $\${${name}} for a group of a regex: \${…} is expanded before the component sees it`;
 }
 
 function unsupportedScheme(scheme: string, uri: string): string {

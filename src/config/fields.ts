@@ -7,7 +7,10 @@
  * once at start with the reason) or refused (`refused`, a config error with the reason).
  */
 import { z } from "zod";
-import { formatDuration, parseDuration } from "./duration.ts";
+import { durationProblem, formatDuration, parseDuration } from "./duration.ts";
+
+// A configuration is parsed once: compiling each schema to a function first costs more than it saves.
+z.config({ jitless: true });
 
 /** Extra facts about a field, kept in zod's metadata beside `description`. */
 export interface FieldMeta {
@@ -68,7 +71,8 @@ export function duration() {
       if (ms === undefined) {
         context.addIssue({
           code: "custom",
-          message: `time: invalid duration ${JSON.stringify(value)}`,
+          message: durationProblem(String(value)),
+          params: { hint: "a duration is a number with a unit, such as 300ms, 1.5s or 1h30m" },
         });
         return z.NEVER;
       }

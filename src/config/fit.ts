@@ -37,6 +37,25 @@ export const isTextual = ({ def: { type } }: Field) =>
 
 const isLiteral = (field: Field, value: unknown) => field.def.values?.includes(value) ?? false;
 
+/** What to write instead of a value of another type. */
+export function mismatchHint(field: Field, node: ConfigNode): string | undefined {
+  if (node.kind !== "scalar") return undefined;
+  const { value } = node;
+  if (field.def.type === "boolean" && typeof value === "string") {
+    return /^(?:yes|no|on|off|y|n)$/iu.test(value) ? "write true or false" : undefined;
+  }
+  const isPlain = typeof value === "number" || typeof value === "boolean";
+  return isTextual(field) && isPlain ? "put it in quotes" : undefined;
+}
+
+/** `endpoint:localhost:4318` is a text to YAML. */
+export function missingSpaceHint(node: ConfigNode, keys: readonly string[]): string | undefined {
+  if (node.kind !== "scalar" || typeof node.value !== "string") return undefined;
+  const key = /^(\w+):\S/u.exec(node.value)?.[1];
+  if (key === undefined || !keys.includes(key)) return undefined;
+  return `a space is missing behind "${key}:"`;
+}
+
 /** Where below an object a key exists, for keys that are indented too little; at most two levels down. */
 export function findKey(field: Field, key: string, depth = 2): string[] | undefined {
   for (const [name, schema] of Object.entries(field.def.shape ?? {})) {

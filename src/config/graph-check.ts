@@ -1,4 +1,4 @@
-/** Connectors: used on both sides, with signal pairs they support, and no cycles. */
+/** Signals that components do not take; connectors used on one side only; cycles. */
 import type { Signal } from "../pdata/payload.ts";
 import type { ComponentSections, Findings } from "./components.ts";
 import type { WrittenPipeline } from "./pipelines.ts";
@@ -17,6 +17,7 @@ export function checkGraph(
   components: ComponentSections,
   findings: Findings,
 ): void {
+  for (const pipeline of pipelines) checkSignals(pipeline, components, findings);
   const links: Link[] = [];
   for (const { kind, text, factory } of components.declared.values()) {
     // Ambiguous ids and unknown types have their own problems.
@@ -35,6 +36,28 @@ export function checkGraph(
     at: first.from.exportersAt.get(first.connector) ?? first.from.keyAt,
     hint: "A pipeline must not lead back to itself through connectors.",
   });
+}
+
+/** Whether each member of a pipeline takes its signal. */
+function checkSignals(
+  { id, signal, keyAt, ...pipeline }: WrittenPipeline,
+  { declared }: ComponentSections,
+  { problems }: Findings,
+): void {
+  for (const kind of ["receiver", "processor", "exporter"] as const) {
+    for (const text of pipeline[`${kind}s`]) {
+      const factory = declared.get(`${kind}:${text}`)?.factory;
+      if (factory?.kind !== kind || factory.stability[signal] !== undefined) continue;
+      const place = kind === "processor" ? `, in pipeline "${id}"` : ` for data type "${signal}"`;
+      problems.push({
+        stage: "build",
+        message: `failed to create "${text}" ${kind}${place}: telemetry type is not supported`,
+        path: ["service", "pipelines", id, `${kind}s`],
+        at: pipeline[`${kind}sAt`].get(text) ?? keyAt,
+        hint: `${factory.type} takes ${Object.keys(factory.stability).join(", ")}`,
+      });
+    }
+  }
 }
 
 function connectorLinks(

@@ -1,4 +1,5 @@
 /** From `--config` and `--set` to one expanded tree. */
+import { isUtf8 } from "node:buffer";
 import { readFileSync, statSync } from "node:fs";
 import { type ConfigIo, Expander, ExpansionError } from "./expand.ts";
 import { mergeConfig, splitKeys } from "./merge.ts";
@@ -53,7 +54,9 @@ export function readConfigFile(path: string): string {
   if (!stats.isFile() && !stats.isFIFO() && !stats.isDirectory()) {
     throw new Error(`${path} is not a regular file`);
   }
-  return readFileSync(path, "utf8");
+  const bytes = readFileSync(path);
+  if (!isUtf8(bytes)) throw new Error(`${path} is not UTF-8 text: save it as UTF-8`);
+  return bytes.toString("utf8");
 }
 
 interface NamedSource {

@@ -2,7 +2,7 @@
 import type { Signal } from "../pdata/payload.ts";
 import type { ComponentSections, DeclaredComponent, Findings } from "./components.ts";
 import { parseId, parsePipelineId } from "./ids.ts";
-import { type Kind, kinds, sections } from "./registry-contract.ts";
+import { type Kind, kinds, type Registry, sections } from "./registry-contract.ts";
 import type { Position } from "./source.ts";
 import { hintFor, nearest } from "./suggest.ts";
 import { type ConfigNode, isNull, kindName, type MapEntry, scalarNode, typeName } from "./tree.ts";
@@ -19,6 +19,7 @@ export interface ResolvedPipeline {
 export interface WrittenPipeline extends ResolvedPipeline {
   readonly keyAt: Position;
   readonly receiversAt: ReadonlyMap<string, Position>;
+  readonly processorsAt: ReadonlyMap<string, Position>;
   readonly exportersAt: ReadonlyMap<string, Position>;
 }
 
@@ -47,10 +48,12 @@ const texts = (list: readonly Reference[]) => [...new Set(list.map(({ text }) =>
 
 export class PipelineReader {
   readonly #components: ComponentSections;
+  readonly #registry: Registry;
   readonly #findings: Findings;
 
-  constructor(components: ComponentSections, findings: Findings) {
+  constructor(components: ComponentSections, registry: Registry, findings: Findings) {
     this.#components = components;
+    this.#registry = registry;
     this.#findings = findings;
   }
 
@@ -110,6 +113,7 @@ export class PipelineReader {
       processors: texts(members.processors),
       exporters: texts(members.exporters),
       receiversAt: new Map(members.receivers.map(({ text, at }) => [text, at])),
+      processorsAt: new Map(members.processors.map(({ text, at }) => [text, at])),
       exportersAt: new Map(members.exporters.map(({ text, at }) => [text, at])),
     });
   }
@@ -210,7 +214,21 @@ export class PipelineReader {
     const other = kinds.find((kind) => this.#components.declared.has(`${kind}:${text}`));
     if (other !== undefined) return `${text} is configured in ${sections[other]}`;
     const candidates = declared.filter(({ kind }) => allowed.includes(kind)).map((c) => c.text);
-    return candidates.length === 0 ? undefined : hintFor(text, candidates, "ids");
+    if (nearest(text, candidates) !== undefined) return hintFor(text, candidates, "ids");
+    const listed =
+      candidates.length === 0 ? "" : `; valid ids: ${candidates.toSorted().join(", ")}`;
+    return `${this.#howToConfigure(text, allowed)}${listed}`;
+  }
+
+  /** What is named and exists, or something like it, only lacks its section. */
+  #howToConfigure(text: string, allowed: readonly Kind[]): string {
+    const [type = "", ...name] = text.split("/");
+    for (const kind of allowed) {
+      const types = this.#registry.types(kind).flatMap((row) => [row.type, ...row.aliases]);
+      const near = types.includes(type) ? type : nearest(type, types);
+      if (near !== undefined) return `add "${[near, ...name].join("/")}:" to ${sections[kind]}`;
+    }
+    return `add it to ${sections[allowed[0]!]}`;
   }
 
   #decode(message: string, path: readonly string[], at: Position, hint?: string): void {

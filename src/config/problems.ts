@@ -61,10 +61,16 @@ function formatStage(stage: Stage, problems: readonly Problem[]): string {
 
 function formatComponent(problems: readonly Problem[]): string {
   const { section, id } = problems[0]!;
-  const body = problems.map(formatProblem).join("\n");
+  const body = problems.toSorted(byPlace).map(formatProblem).join("\n");
   if (section === undefined) return body;
   if (id === undefined) return body;
   return `'${section}' error reading configuration for ${JSON.stringify(id)}: ${decodingFailed}\n\n${body}`;
+}
+
+/** As they stand in the file; problems of different files stay as they were found. */
+function byPlace({ at: a }: Problem, { at: b }: Problem): number {
+  if (a === undefined || b === undefined || a.source !== b.source) return 0;
+  return a.line - b.line || a.column - b.column;
 }
 
 /** One problem: message, place, excerpt, hint. */

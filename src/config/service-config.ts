@@ -12,7 +12,7 @@ import { PipelineReader, type ResolvedPipeline, type WrittenPipeline } from "./p
 import type { Notice, Problem } from "./problems.ts";
 import { kinds, type Registry, sections } from "./registry-contract.ts";
 import type { Position } from "./source.ts";
-import { hintFor } from "./suggest.ts";
+import { hintFor, nearest } from "./suggest.ts";
 import { type TelemetryConfig, telemetry } from "./telemetry.ts";
 import { type ConfigNode, child, isNull, kindName, type MapNode } from "./tree.ts";
 
@@ -62,7 +62,7 @@ const isInsideBody = ({ path: [section, name, ...rest] }: Problem) =>
 /** Checks a loaded configuration against the components that exist. */
 export async function resolveConfig(root: MapNode, registry: Registry): Promise<Resolution> {
   const findings: Findings = { problems: [], notices: [], secrets: new Set() };
-  checkKeys(root, topLevelKeys, [], findings);
+  const misspelt = checkKeys(root, topLevelKeys, [], findings);
   const components = await readComponents(root, registry, findings);
   const service = serviceSection(root, findings);
   const { notices, problems, secrets } = findings;
@@ -78,13 +78,16 @@ export async function resolveConfig(root: MapNode, registry: Registry): Promise<
       message: "empty configuration file",
       path: [],
       at: root.at,
+      hint: "repomind-telemetry init writes one to begin with",
     });
     return { problems, notices, secrets };
   }
-  const reader = new PipelineReader(components, findings);
-  const pipelines = reader.read(child(service, "pipelines"), service?.at ?? root.at);
+  const reader = new PipelineReader(components, registry, findings);
+  const pipelines = misspelt.has("service")
+    ? []
+    : reader.read(child(service, "pipelines"), service?.at ?? root.at);
   const extensions = reader.extensions(child(service, "extensions"));
-  checkSections(root, components, findings);
+  checkSections(root, components, misspelt, findings);
   checkGraph(pipelines, components, findings);
   notices.push(...unusedNotices(components, pipelines, extensions));
   if (problems.length > 0) return { problems, notices, secrets };
@@ -120,14 +123,18 @@ function inService(issue: Problem): Problem {
   return { ...issue, message, section: "service" };
 }
 
+/** The keys that were probably meant by those that are unknown: what is missing then is no news. */
 function checkKeys(
   node: MapNode,
   valid: readonly string[],
   path: readonly string[],
   { problems }: Findings,
-): void {
+): ReadonlySet<string> {
+  const meant = new Set<string>();
   for (const [key, { keyAt }] of node.entries) {
     if (valid.includes(key)) continue;
+    const near = nearest(key, valid);
+    if (near !== undefined) meant.add(near);
     problems.push({
       stage: "decode",
       message: `'${path.join(".")}' has invalid keys: ${key}`,
@@ -137,6 +144,7 @@ function checkKeys(
       hint: hintFor(key, valid, "keys"),
     });
   }
+  return meant;
 }
 
 function serviceSection(root: MapNode, findings: Findings): MapNode | undefined {
@@ -158,10 +166,16 @@ function serviceSection(root: MapNode, findings: Findings): MapNode | undefined 
 }
 
 /** Sections that must not be empty, and ids that are both connector and something else. */
-function checkSections(root: MapNode, components: ComponentSections, { problems }: Findings): void {
+function checkSections(
+  root: MapNode,
+  components: ComponentSections,
+  misspelt: ReadonlySet<string>,
+  { problems }: Findings,
+): void {
   const declared = [...components.declared.values()];
   for (const kind of ["receiver", "exporter"] as const) {
     if (declared.some((component) => component.kind === kind)) continue;
+    if (misspelt.has(sections[kind])) continue;
     // A section whose ids are all wrong has its own problems.
     const section = child(root, sections[kind]);
     if (section?.kind === "map" && section.entries.size > 0) continue;

@@ -99,7 +99,10 @@ export class Source {
   }
 }
 
-/** Behind a key that looks secret, all of it; elsewhere long words with letters and digits (keys, tokens). */
+/**
+ * Behind a key that looks secret, all of it; elsewhere user and password of a URL, and long words with letters and
+ * digits (keys, tokens).
+ */
 function roughMasks(line: string): Mask[] {
   const key = secretKey.exec(line);
   if (key !== null) {
@@ -107,7 +110,9 @@ function roughMasks(line: string): Mask[] {
     const from = colon >= 0 ? colon + 1 : key.index + key[0].length;
     return [{ from, to: line.length, mask: " …" }];
   }
-  const words = line.matchAll(/(?=[^\s:]*[A-Za-z])(?=[^\s:]*[0-9+/=])[A-Za-z0-9+/=_-]{20,}/gu);
+  const words = line.matchAll(
+    /(?<=:\/\/)[^\s/@]+(?=@)|(?=[^\s:]*[A-Za-z])(?=[^\s:]*[0-9+/=])[A-Za-z0-9+/=_-]{20,}/gu,
+  );
   return [...words].map(({ index, 0: word }) => ({
     from: index,
     to: index + word.length,

@@ -10,6 +10,7 @@ import {
   section,
   z,
 } from "./fields.ts";
+import { hintFor } from "./suggest.ts";
 
 const noTraces = "this version emits no spans about itself";
 const noOwnLogExport = "own logs are written to output_paths only";
@@ -32,7 +33,11 @@ const logs = section({
       const known = ["debug", "info", "warn", "error", "dpanic", "panic", "fatal"] as const;
       const found = known.find((candidate) => candidate === name);
       if (found !== undefined) return found;
-      context.addIssue({ code: "custom", message: `unrecognized level: ${JSON.stringify(level)}` });
+      context.addIssue({
+        code: "custom",
+        message: `unrecognized level: ${JSON.stringify(level)}`,
+        params: { hint: hintFor(level, ["debug", "info", "warn", "error"], "values") },
+      });
       return z.NEVER;
     })
     .describe("Least important level that is written: debug, info, warn, error."),
@@ -192,7 +197,11 @@ const metrics = section({
       const found = known.find((candidate) => candidate === level.toLowerCase());
       if (found !== undefined) return found;
       const message = `unknown metrics level ${JSON.stringify(level)}`;
-      context.addIssue({ code: "custom", message });
+      context.addIssue({
+        code: "custom",
+        message,
+        params: { hint: hintFor(level, known, "values") },
+      });
       return z.NEVER;
     })
     .describe("How much is measured."),

@@ -13,6 +13,7 @@ import {
   type Pair,
   type ParsedNode,
   parseAllDocuments,
+  visit,
   type YAMLError,
   type YAMLMap,
   type YAMLSeq,
@@ -103,7 +104,10 @@ class Builder {
     // One mistake makes the parser stumble several times in a line; the first is the one to mend.
     const lines = new Set<number>();
     for (const error of document.errors) {
-      const at = this.#position(error.pos[0], error.pos[1]);
+      // What does not fit in any more behind a mistake is no mistake of its own.
+      if (error.code === "UNEXPECTED_TOKEN" && lines.size > 0) continue;
+      const from = openedAt(document, error) ?? error.pos[0];
+      const at = this.#position(from, Math.max(from + 1, error.pos[1]));
       // The parser recurses; it says so when the stack does not suffice.
       if (error.code === "RESOURCE_EXHAUSTION") return refuse(at, tooDeep(this.#source.name));
       if (!lines.has(at.line) && lines.size < maxSyntaxErrors) this.#syntax(error, at);
@@ -122,12 +126,7 @@ class Builder {
   }
 
   #syntax(error: YAMLError, at: Position): void {
-    const tab = error.code === "TAB_AS_INDENT";
-    this.#problem(
-      error.message,
-      at,
-      tab ? "YAML is indented with spaces: replace the tab." : indentationHint(error.code),
-    );
+    this.#problem(error.message, at, syntaxHint(error));
   }
 
   #problem(message: string, at: Position, hint?: string): void {
@@ -276,9 +275,34 @@ function readScalar(node: YamlScalar): Scalar {
   return node.tag.endsWith(":float") && typeof value === "bigint" ? Number(value) : value;
 }
 
-function indentationHint(code: string): string | undefined {
-  if (code === "BAD_INDENT" || code === "MISSING_CHAR" || code === "BLOCK_AS_IMPLICIT_KEY") {
-    return "Check the indentation, and that every `key:` has its colon and a space behind it.";
-  }
-  return undefined;
+/** Where the quote stands that is never closed: the parser complains at the end of the text. */
+function openedAt(document: Document.Parsed, error: YAMLError): number | undefined {
+  if (!isUnclosedQuote(error)) return undefined;
+  let from: number | undefined;
+  visit(document, {
+    Scalar(_key, { range, type }) {
+      const quoted = type === YamlScalar.QUOTE_DOUBLE || type === YamlScalar.QUOTE_SINGLE;
+      if (quoted && range && range[0] < error.pos[0]) from = range[0];
+    },
+  });
+  return from;
 }
+
+const isUnclosedQuote = ({ code, message }: YAMLError) =>
+  code === "MISSING_CHAR" && message.includes("quote");
+
+const indentation =
+  "Check the indentation, and that every `key:` has its colon and a space behind it.";
+
+function syntaxHint(error: YAMLError): string | undefined {
+  if (isUnclosedQuote(error)) return "The text that begins here has no closing quote.";
+  return syntaxHints[error.code];
+}
+
+const syntaxHints: Partial<Record<YAMLError["code"], string>> = {
+  TAB_AS_INDENT: "YAML is indented with spaces: replace the tab.",
+  BAD_SCALAR_START: "Put the text in quotes.",
+  BLOCK_AS_IMPLICIT_KEY: `${indentation} A text that contains ": " needs quotes.`,
+  BAD_INDENT: indentation,
+  MISSING_CHAR: indentation,
+};

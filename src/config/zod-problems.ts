@@ -118,15 +118,28 @@ function describe(
   issue: ZodIssue,
   field: Field | undefined,
   secret: boolean,
-): { text: string; hint?: string } {
+): { text: string; hint?: string | undefined } {
   if (secret) return { text: issue.code === "invalid_type" ? "must be specified" : "is not valid" };
   if (issue.code === "invalid_value") return valueText(issue);
   if (issue.code === "invalid_type") {
     return { text: issue.input === undefined ? "must be specified" : issue.message };
   }
-  if (issue.code === "too_small" || issue.code === "too_big") return { text: bound(issue) };
+  if (issue.code === "too_small" || issue.code === "too_big") {
+    return { text: ownText(issue) ?? bound(issue) };
+  }
   if (issue.code === "invalid_union") return { text: unionText(issue, field) };
-  return { text: issue.message };
+  return { text: issue.message, hint: hintOf(issue) };
+}
+
+/** A check of our own may say what to write instead. */
+function hintOf(issue: ZodIssue): string | undefined {
+  const hint: unknown = issue.code === "custom" ? issue.params?.["hint"] : undefined;
+  return typeof hint === "string" ? hint : undefined;
+}
+
+/** What the schema itself says, usually in the Collector's words; undefined: zod's default. */
+function ownText({ message }: ZodIssue): string | undefined {
+  return /^(?:Invalid (?:option|input)|Too (?:small|big)):/u.test(message) ? undefined : message;
 }
 
 function valueText(issue: z.core.$ZodIssueInvalidValue): { text: string; hint?: string } {
@@ -135,8 +148,9 @@ function valueText(issue: z.core.$ZodIssueInvalidValue): { text: string; hint?: 
   if (issue.input === undefined) return { text: "must be specified" };
   const valid = `(valid values: [${values.join(" ")}])`;
   if (typeof issue.input !== "string") return { text: `unsupported value ${valid}` };
+  const text = ownText(issue) ?? `unsupported value ${JSON.stringify(issue.input)}`;
   return {
-    text: `unsupported value ${JSON.stringify(issue.input)} ${valid}`,
+    text: `${text} ${valid}`,
     hint: hintFor(issue.input, values, "values"),
   };
 }

@@ -46,12 +46,12 @@ export class Batcher {
     open.shares.push({ job, from: open.items, to: open.items + payload.itemCount });
     open.items += payload.itemCount;
     open.size += this.#sizeOf(payload);
-    if (open.size >= this.#options.config.min_size) this.#close(key, "full");
+    if (open.size >= this.#options.config.min_size) this.#close(key);
   }
 
   /** Emits everything, whatever its size. */
   flush(): void {
-    for (const key of this.#open.keys()) this.#close(key, "all");
+    for (const key of this.#open.keys()) this.#close(key);
   }
 
   #begin(key: string, context: Context): OpenBatch {
@@ -62,7 +62,7 @@ export class Batcher {
       shares: [],
       items: 0,
       size: 0,
-      timer: clock.after(config.flush_timeout, () => this.#close(key, "all")),
+      timer: clock.after(config.flush_timeout, () => this.#close(key)),
     };
     this.#open.set(key, open);
     return open;
@@ -80,18 +80,19 @@ export class Batcher {
     return this.#options.sizer === "bytes" ? payload.byteLength : payload.itemCount;
   }
 
-  /** Emits an open batch in pieces of at most max_size; `full`: a last piece below min_size stays open. */
-  #close(key: string, what: "full" | "all"): void {
+  /** Emits an open batch in pieces of at most max_size; a last piece below min_size stays open. */
+  #close(key: string): void {
     const open = this.#open.get(key)!;
     this.#open.delete(key);
     open.timer?.cancel();
-    const pieces = this.#cut(open);
+    // Containers without items, cut off from their neighbours, say nothing.
+    const pieces = this.#cut(open).filter((piece) => piece.itemCount > 0);
     let from = 0;
     for (const [i, payload] of pieces.entries()) {
       const shares = sharesWithin(open.shares, from, from + payload.itemCount);
       from += payload.itemCount;
       const isRest = i > 0 && i === pieces.length - 1;
-      if (what === "full" && isRest && this.#sizeOf(payload) < this.#options.config.min_size) {
+      if (isRest && this.#sizeOf(payload) < this.#options.config.min_size) {
         this.#reopen(key, payload, { ...open, shares });
       } else {
         this.#options.emit({ payload, context: open.context, shares });

@@ -28,10 +28,10 @@ import type {
 } from "../component.ts";
 import { batchSizerOf, type DeliveryConfig } from "../config/fragments/delivery.ts";
 import { TelemetryError } from "../errors.ts";
-import { itemNames } from "../pdata/payload.ts";
+import { Accounts } from "./accounts.ts";
 import { Batcher } from "./batcher.ts";
 import { Fifo } from "./fifo.ts";
-import type { Batch, Failure, FailureReason, Job, Share, Waiter } from "./job.ts";
+import type { Batch, FailureReason, Job, Share, Waiter } from "./job.ts";
 import { Room } from "./room.ts";
 import { Sender } from "./sender.ts";
 
@@ -44,22 +44,12 @@ export interface DeliveryOptions {
   readonly random?: () => number;
 }
 
-export interface DeliveryStats extends HeldCounts {
-  /** How long the oldest held payload has been here; 0: nothing is held. */
-  readonly oldestAgeMs: number;
-  /** In units of the queue's sizer. */
-  readonly queueSize: number;
-  /** Batches that are being sent or wait for their next attempt. */
-  readonly inFlight: number;
-}
-
 export interface Delivery extends Stage {
   /** QUEUE_FULL, retryable; TOO_LARGE, permanent; SHUTTING_DOWN, retryable. */
   ready(payload: Payload, context: Context): TelemetryError | undefined;
   held(): HeldCounts;
   surrender(): Promise<readonly HeldPayload[]>;
   shutdown(abort: AbortSignal): Promise<void>;
-  stats(): DeliveryStats;
   /** Monotonic time of the last successful push; 0: none yet. */
   readonly lastSuccessMs: number;
 }
@@ -68,8 +58,6 @@ export interface Delivery extends Stage {
 export function createDelivery(options: DeliveryOptions): Delivery {
   return new DeliveryStage(options);
 }
-
-type ItemName = "spans" | "metric_points" | "log_records";
 
 /** A reload waits so long for running attempts before it hands their payloads over unanswered. */
 const surrenderWaitMs = 10_000;
@@ -81,30 +69,22 @@ class DeliveryStage implements Delivery {
   readonly #batcher: Batcher | undefined;
   readonly #room: Room;
   readonly #consumers: number;
-  readonly #counters: ReturnType<typeof countersOf>;
+  readonly #accounts: Accounts;
   /** Batches that no consumer has taken yet, oldest first. */
   readonly #queue = new Fifo<Batch>();
-  /** Insertion order: the first is the oldest. */
-  readonly #jobs = new Set<Job>();
-  /** Cut off from attempts by a reload. */
-  readonly #surrendered: HeldPayload[] = [];
   #inFlight = 0;
-  #heldItems = 0;
-  #heldBytes = 0;
   #isStopping = false;
   #isSurrendering = false;
-  #lostItems = 0;
   #onIdle: (() => void)[] = [];
-  lastSuccessMs = 0;
 
   constructor({ exporter, signal, config, settings, random = Math.random }: DeliveryOptions) {
     const queue = config.sending_queue;
     this.#config = config;
     this.#settings = settings;
-    this.#counters = countersOf(settings, itemNames[signal] as ItemName);
+    this.#accounts = new Accounts(settings, signal, (job) => this.#room.give(job.size));
     this.#consumers = queue?.num_consumers ?? Number.POSITIVE_INFINITY;
     this.#room = new Room(queue?.queue_size ?? Number.POSITIVE_INFINITY, settings.clock);
-    const onTaken = (items: number, rejected: number) => this.#noteTaken(items, rejected);
+    const onTaken = (items: number, rejected: number) => this.#accounts.taken(items, rejected);
     this.#sender = new Sender({ exporter, config, settings, random, onTaken });
     if (queue?.batch !== undefined) {
       this.#batcher = new Batcher({
@@ -136,18 +116,11 @@ class DeliveryStage implements Delivery {
   }
 
   held(): HeldCounts {
-    return { items: this.#heldItems, bytes: this.#heldBytes };
+    return this.#accounts.held();
   }
 
-  stats(): DeliveryStats {
-    const [oldest] = this.#jobs;
-    const nowMs = this.#settings.clock.monotonicMs();
-    return {
-      ...this.held(),
-      oldestAgeMs: oldest === undefined ? 0 : nowMs - oldest.takenMs,
-      queueSize: this.#room.used,
-      inFlight: this.#inFlight,
-    };
+  get lastSuccessMs(): number {
+    return this.#accounts.lastSuccessMs;
   }
 
   async surrender(): Promise<readonly HeldPayload[]> {
@@ -161,7 +134,7 @@ class DeliveryStage implements Delivery {
     await this.#whenIdle();
     patience.cancel();
     for (const batch of waiting) this.#giveUp(batch, "surrendered");
-    return this.#surrendered.splice(0);
+    return this.#accounts.takeSurrendered();
   }
 
   async shutdown(abort: AbortSignal): Promise<void> {
@@ -177,11 +150,7 @@ class DeliveryStage implements Delivery {
     else abort.addEventListener("abort", cut, { once: true });
     await this.#whenIdle();
     abort.removeEventListener("abort", cut);
-    if (this.#lostItems === 0) return;
-    this.#settings.log.error("Shutdown timed out. Dropping data that could not be delivered.", {
-      dropped_items: this.#lostItems,
-    });
-    this.#lostItems = 0;
+    this.#accounts.logLost();
   }
 
   #registerGauges(signal: Signal): void {
@@ -210,8 +179,7 @@ class DeliveryStage implements Delivery {
   }
 
   #refused(payload: Payload, error: TelemetryError): TelemetryError {
-    if (this.#config.sending_queue !== undefined)
-      this.#counters.enqueueFailed.add(payload.itemCount);
+    if (this.#config.sending_queue !== undefined) this.#accounts.refused(payload);
     return error;
   }
 
@@ -246,16 +214,13 @@ class DeliveryStage implements Delivery {
       payload,
       context,
       size,
-      takenMs: this.#settings.clock.monotonicMs(),
       waiter,
       openItems: payload.itemCount,
       sentItems: 0,
       failures: [],
     };
-    this.#heldItems += payload.itemCount;
-    this.#heldBytes += payload.heldBytes;
+    this.#accounts.open(job);
     this.#room.take(size);
-    this.#jobs.add(job);
     if (this.#batcher !== undefined) this.#batcher.add(job);
     else this.#enqueue({ payload, context, shares: [{ job, from: 0, to: payload.itemCount }] });
   }
@@ -278,7 +243,7 @@ class DeliveryStage implements Delivery {
     const { payload, context, shares } = batch;
     const failures = await this.#sender.send(payload, context, deadlineOf(shares));
     this.#inFlight--;
-    this.#settle(batch, failures);
+    this.#accounts.settle(batch, failures);
     this.#startConsumers();
     if (!this.#isIdle()) return;
     for (const resolve of this.#onIdle.splice(0)) resolve();
@@ -287,71 +252,7 @@ class DeliveryStage implements Delivery {
   /** Ends a batch that was never sent. */
   #giveUp({ payload, context, shares }: Batch, reason: FailureReason): void {
     const failure = { from: 0, to: payload.itemCount, payload, error: stopping(), reason };
-    this.#settle({ payload, context, shares }, [failure]);
-  }
-
-  #settle(batch: Batch, failures: readonly Failure[]): void {
-    for (const { job, from, to } of batch.shares) job.sentItems += to - from;
-    for (const failure of failures) this.#fail(batch, failure);
-    for (const { job, from, to } of batch.shares) {
-      job.openItems -= to - from;
-      if (job.openItems === 0) this.#finish(job);
-    }
-  }
-
-  #fail({ shares, context }: Batch, failure: Failure): void {
-    const { from, to, error, reason, payload } = failure;
-    this.#heldItems -= to - from;
-    for (const share of shares) {
-      const items = Math.min(to, share.to) - Math.max(from, share.from);
-      if (items <= 0) continue;
-      share.job.sentItems -= items;
-      if (share.job.waiter !== undefined) share.job.failures.push({ items, error, reason });
-    }
-    const isAwaited = shares[0]?.job.waiter !== undefined;
-    if (reason === "surrendered" && !isAwaited) {
-      this.#surrendered.push({ payload, context });
-      return;
-    }
-    this.#counters.sendFailed.add(to - from);
-    if (!isAwaited) this.#lose(to - from, error, reason);
-    else this.#log("Exporting failed. Rejecting data.", { rejected_items: to - from }, error);
-  }
-
-  #lose(items: number, error: TelemetryError, reason: FailureReason): void {
-    this.#settings.drop(reason, items);
-    // Said once for all of them, when the shutdown ends.
-    if (reason === "shutdown") this.#lostItems += items;
-    else this.#log("Exporting failed. Dropping data.", { dropped_items: items, reason }, error);
-  }
-
-  #log(text: string, fields: Record<string, string | number>, { message }: TelemetryError): void {
-    this.#settings.log.error(text, { ...fields, error: message });
-  }
-
-  #finish(job: Job): void {
-    const { payload, waiter, failures, sentItems } = job;
-    this.#jobs.delete(job);
-    this.#heldBytes -= payload.heldBytes;
-    this.#settings.budget.release(payload.heldBytes);
-    if (waiter !== undefined) {
-      const [failure] = failures;
-      if (failure !== undefined && sentItems === 0) waiter.reject(failure.error);
-      else {
-        for (const { items, error, reason } of failures) {
-          this.#lose(items, error, reason === "surrendered" ? "shutdown" : reason);
-        }
-        waiter.resolve();
-      }
-    }
-    this.#room.give(job.size);
-  }
-
-  #noteTaken(items: number, rejected: number): void {
-    this.#heldItems -= items;
-    this.#counters.sent.add(items - rejected);
-    if (rejected > 0) this.#settings.drop("partial_success", rejected);
-    this.lastSuccessMs = this.#settings.clock.monotonicMs();
+    this.#accounts.settle({ payload, context, shares }, [failure]);
   }
 }
 
@@ -366,15 +267,6 @@ function deadlineOf(shares: readonly Share[]): number | undefined {
     latestMs = Math.max(latestMs, deadlineMs);
   }
   return latestMs;
-}
-
-function countersOf({ meter, id }: Settings, item: ItemName) {
-  const labels = { exporter: id.text };
-  return {
-    sent: meter.counter(`otelcol_exporter_sent_${item}`, labels),
-    sendFailed: meter.counter(`otelcol_exporter_send_failed_${item}`, labels),
-    enqueueFailed: meter.counter(`otelcol_exporter_enqueue_failed_${item}`, labels),
-  };
 }
 
 const queueFull = () =>

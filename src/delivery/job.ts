@@ -8,8 +8,6 @@ export interface Job {
   readonly context: Context;
   /** Room that it takes, in units of the queue's sizer. */
   readonly size: number;
-  /** Monotonic. */
-  readonly takenMs: number;
   /** Present where the caller waits for the result. */
   readonly waiter: Waiter | undefined;
   /** Items whose fate is not known yet. */

@@ -9,11 +9,6 @@ export class MetadataPartition {
     this.#keys = keys.map((key) => key.toLowerCase()).toSorted();
   }
 
-  /** Whether there is only one partition. */
-  get isSingle(): boolean {
-    return this.#keys.length === 0;
-  }
-
   /** The same text for the same values; an empty value and an absent key differ. */
   keyOf({ metadata }: Context): string {
     if (this.#keys.length === 0) return "";

@@ -39,12 +39,7 @@ export class Room {
   /** Gives room back, and lets in who waits for it. */
   give(size: number): void {
     this.#used -= size;
-    for (;;) {
-      const first = this.#waiting.peek();
-      if (first === undefined || this.#used + first.size > this.capacity) return;
-      this.#waiting.shift();
-      first.end();
-    }
+    this.#letIn();
   }
 
   /**
@@ -63,6 +58,8 @@ export class Room {
         : this.#clock.after(deadlineMs - this.#clock.monotonicMs(), () => {
             this.#waiting.remove(waiting);
             end(late);
+            // It may have been the large one at the head that kept smaller ones out.
+            this.#letIn();
           });
     const waiting: Waiting = {
       size,
@@ -76,5 +73,14 @@ export class Room {
 
   refuseWaiting(error: TelemetryError): void {
     for (const waiting of this.#waiting.drain()) waiting.end(error);
+  }
+
+  #letIn(): void {
+    for (;;) {
+      const first = this.#waiting.peek();
+      if (first === undefined || this.#used + first.size > this.capacity) return;
+      this.#waiting.shift();
+      first.end();
+    }
   }
 }

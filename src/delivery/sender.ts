@@ -2,6 +2,7 @@
  * From a batch to what became of each of its items: cut to the destination's ceiling, attempt with a deadline,
  * retry, halve what is too large, bisect what is rejected.
  */
+import { setMaxListeners } from "node:events";
 import { type Clock, sleep } from "../clock.ts";
 import type { Context, Exporter, Payload, Settings } from "../component.ts";
 import type { DeliveryConfig } from "../config/fragments/delivery.ts";
@@ -29,10 +30,15 @@ interface Run {
   /** Monotonic; whoever waits for the result has gone after it. */
   readonly deadlineMs: number | undefined;
   readonly failures: Failure[];
-  /** Rejections since the destination last took something; at `maxRejections` nothing is halved any more. */
+  /** Rejections since the destination last took something. */
   rejections: number;
-  readonly maxRejections: number;
 }
+
+/**
+ * So many rejections in a row, and the rest of a batch is no longer halved: a destination that rejects everything
+ * is not asked twice for each request. Some 30 rejected requests side by side are told apart from their neighbours.
+ */
+const maxRejectionsInARow = 64;
 
 /**
  * gRPC codes of rejections that may be about one request of several: bisecting finds it. The others
@@ -44,9 +50,7 @@ const dataCodes: ReadonlySet<number> = new Set([
   3, // INVALID_ARGUMENT: also HTTP 400
   6, // ALREADY_EXISTS
   9, // FAILED_PRECONDITION
-  11, // OUT_OF_RANGE
   13, // INTERNAL: what Collectors answer for data that a later component refuses
-  15, // DATA_LOSS
 ]);
 
 /** While stopping no wait is longer, unless the server asks: there is little time left. */
@@ -57,9 +61,9 @@ export class Sender {
   readonly #clock: Clock;
   readonly #ceiling = new SizeCeiling();
   /** Ends the waits between attempts. */
-  #wake = new AbortController();
+  #wake = controllerForMany();
   /** Ends attempts. */
-  readonly #cut = new AbortController();
+  readonly #cut = controllerForMany();
   #isStopping = false;
   #isSurrendering = false;
 
@@ -80,9 +84,6 @@ export class Sender {
       deadlineMs,
       failures: [],
       rejections: 0,
-      // Finding one poisoned request takes log2(n) rejections in a row; twice that finds nearly all there is,
-      // and a destination that rejects everything is not asked 2n times.
-      maxRejections: 4 + 2 * Math.ceil(Math.log2(Math.max(payload.seams.length, 1))),
     };
     const ceilingBytes = this.#ceiling.bytes(run.startMs);
     if (payload.byteLength > ceilingBytes && payload.itemCount > 1) {
@@ -113,13 +114,14 @@ export class Sender {
 
   #wakeAll(): void {
     this.#wake.abort();
-    this.#wake = new AbortController();
+    this.#wake = controllerForMany();
   }
 
   async #sendEach(pieces: readonly Payload[], from: number, run: Run): Promise<void> {
     let at = from;
     for (const piece of pieces) {
-      await this.#sendOne(piece, at, run);
+      // Containers without items, cut off from their neighbours, say nothing.
+      if (piece.itemCount > 0) await this.#sendOne(piece, at, run);
       at += piece.itemCount;
     }
   }
@@ -202,25 +204,24 @@ export class Sender {
   async #attempt(payload: Payload, context: Context): Promise<TelemetryError | undefined> {
     const { exporter, config } = this.#options;
     const attempt = new AbortController();
-    let endedBy: TelemetryError | undefined;
-    const end = (error: TelemetryError) => {
-      endedBy = error;
-      attempt.abort(error);
-    };
-    const cut = () => end(stopped());
+    const cut = () => attempt.abort(stopped());
     this.#cut.signal.addEventListener("abort", cut, { once: true });
     const deadline =
-      config.timeout > 0 ? this.#clock.after(config.timeout, () => end(timedOut())) : undefined;
+      config.timeout > 0
+        ? this.#clock.after(config.timeout, () => attempt.abort(timedOut()))
+        : undefined;
     // An exporter that ignores the signal must not hold a consumer for ever.
     const ended = new Promise<never>((_, reject) => {
-      attempt.signal.addEventListener("abort", () => reject(endedBy!), { once: true });
+      attempt.signal.addEventListener("abort", () => reject(attempt.signal.reason as Error), {
+        once: true,
+      });
     });
     try {
       const result = await Promise.race([exporter.push(payload, context, attempt.signal), ended]);
       this.#noteTaken(payload, result.rejectedItems ?? 0, result.message);
       return undefined;
     } catch (error) {
-      return endedBy ?? asTelemetryError(error);
+      return asTelemetryError(error);
     } finally {
       deadline?.cancel();
       this.#cut.signal.removeEventListener("abort", cut);
@@ -241,9 +242,16 @@ export class Sender {
   /** The halves of a rejected payload, if one request in it may be to blame. */
   #suspects(payload: Payload, error: TelemetryError, run: Run): readonly Payload[] | undefined {
     run.rejections++;
-    if (run.rejections > run.maxRejections || !isAboutData(error)) return undefined;
+    if (run.rejections > maxRejectionsInARow || !isAboutData(error)) return undefined;
     return halveAtSeams(payload);
   }
+}
+
+/** Every attempt and every wait listens to it: more than the ten at which Node 22 suspects a leak. */
+function controllerForMany(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 type Ending = readonly [FailureReason, TelemetryError];

@@ -3,6 +3,7 @@
  *
  * - A refusal of n bytes lowers the ceiling to n / 2 or, where that is more, to the largest payload it took
  *   that is smaller than n. "Just under n" would be refused again and again until it crept down to the real limit.
+ * - What it takes all the same (a single item is never cut) raises the ceiling to that.
  * - After 10 min without a refusal the ceiling rises by a quarter: a limit that was raised at the destination is
  *   found, and one that was not costs one refused attempt in that time.
  */
@@ -25,6 +26,7 @@ export class SizeCeiling {
 
   taken(bytes: number): void {
     if (bytes > this.#largestTaken) this.#largestTaken = bytes;
+    if (bytes > this.#bytes) this.#bytes = bytes;
   }
 
   refused(bytes: number, nowMs: number): void {

@@ -2,8 +2,9 @@
  * One connection of the graph: counts what crosses it, keeps what its target refused after a sibling had
  * accepted, and knows when its target is stalled (docs/architecture.md, Responsibility).
  */
-import type { Clock, Timer } from "../clock.ts";
+import { type Clock, sleep, type Timer } from "../clock.ts";
 import type { Budget, Context, EdgeCounts, Payload, Signal } from "../component.ts";
+import { Fifo } from "../delivery/fifo.ts";
 import { asTelemetryError, TelemetryError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 
@@ -36,6 +37,12 @@ interface HeldPayload {
   readonly context: Context;
 }
 
+interface HandOver {
+  readonly entry: HeldPayload;
+  /** Nobody waits any more: if it is refused, it is lost. */
+  isGivenUp: boolean;
+}
+
 /** A branch that stays unready for so long is stalled and no longer holds its siblings up. */
 const stallAfterMs = 5000;
 const firstRetryMs = 100;
@@ -43,6 +50,8 @@ const maxRetryMs = 5000;
 
 export class Branch {
   readonly name: BranchName;
+  /** Key of the node it leads to. */
+  readonly node: string;
   target: Target;
   requests = 0;
   items = 0;
@@ -50,17 +59,20 @@ export class Branch {
   refusedItems = 0;
   readonly dropped = new Map<string, number>();
   readonly #deps: BranchDeps;
-  #held: HeldPayload[] = [];
+  readonly #held = new Fifo<HeldPayload>();
   #heldItems = 0;
   #heldBytes = 0;
   #retryTimer: Timer | undefined;
   #retryDelayMs = firstRetryMs;
   #retrying: Promise<void> | undefined;
+  /** The oldest, while it is being handed over again. */
+  #onItsWay: HandOver | undefined;
   #unreadySinceMs: number | undefined;
   #stalledSinceMs: number | undefined;
 
-  constructor(name: BranchName, target: Target, deps: BranchDeps) {
+  constructor(name: BranchName, node: string, target: Target, deps: BranchDeps) {
     this.name = name;
+    this.node = node;
     this.target = target;
     this.#deps = deps;
   }
@@ -71,19 +83,13 @@ export class Branch {
 
   /** Why the payload would be refused now. While something is kept for a retry, nothing overtakes it. */
   ready(payload: Payload, context: Context): TelemetryError | undefined {
-    const error =
-      this.#held.length > 0
-        ? new TelemetryError("NOT_READY", `${this.name.to} has yet to take earlier data`, {
-            retryable: true,
-          })
-        : this.target.ready(payload, context);
+    const error = this.#heldItems > 0 ? this.#busy() : this.target.ready(payload, context);
     this.#noteReadiness(error);
     return error;
   }
 
   consume(payload: Payload, context: Context): Promise<void> {
-    const taken = this.target.consume(payload, context);
-    return taken.then(
+    return this.#offer(payload, context).then(
       () => this.#countTaken(payload),
       (error: unknown) => {
         this.refusedItems += payload.itemCount;
@@ -94,11 +100,14 @@ export class Branch {
 
   /** Keeps what the target refused although a sibling has it; retried alone until it is taken. */
   keep(payload: Payload, context: Context): void {
-    this.#deps.budget.reserve(payload.heldBytes);
-    this.#held.push({ payload, context });
-    this.#heldItems += payload.itemCount;
-    this.#heldBytes += payload.heldBytes;
+    this.#push(payload, context);
     this.#scheduleRetry();
+  }
+
+  /** Keeps what a predecessor of the target held, and hands it over at once. */
+  adopt(payloads: readonly HeldPayload[]): void {
+    for (const { payload, context } of payloads) this.#push(payload, context);
+    void this.#retryHeld();
   }
 
   drop(reason: string, items: number): void {
@@ -122,21 +131,39 @@ export class Branch {
 
   /** Hands over what is kept until nothing is left or the signal aborts; the rest is dropped{shutdown}. */
   async flush(abort: AbortSignal): Promise<void> {
-    while (this.#held.length > 0 && !abort.aborted) {
-      this.#retryTimer?.cancel();
-      this.#retryTimer = undefined;
-      const progress = this.#retryHeld();
-      await Promise.race([progress, aborted(abort)]);
-      if (this.#held.length > 0 && !abort.aborted) {
-        await Promise.race([pause(this.#deps.clock, firstRetryMs), aborted(abort)]);
-      }
+    const isOver = untilAborted(abort);
+    while (this.#heldItems > 0 && !abort.aborted) {
+      this.#cancelRetry();
+      await Promise.race([this.#retryHeld(), isOver.promise]);
+      if (this.#heldItems > 0) await sleep(this.#deps.clock, firstRetryMs, abort).catch(() => {});
     }
-    this.#retryTimer?.cancel();
-    this.#retryTimer = undefined;
-    for (const { payload } of this.#held.splice(0)) {
+    isOver.cancel();
+    this.#cancelRetry();
+    // What is on its way is answered by its target, which is stopped next.
+    const onItsWay = this.#onItsWay;
+    if (onItsWay !== undefined) onItsWay.isGivenUp = true;
+    for (const entry of this.#held.drain()) {
+      if (entry === onItsWay?.entry) continue;
+      const { payload } = entry;
+      this.#deps.budget.release(payload.heldBytes);
       this.#forget(payload);
       this.drop("shutdown", payload.itemCount);
     }
+  }
+
+  /** A target that throws, instead of rejecting, must not keep the siblings from being handed over to. */
+  #offer(payload: Payload, context: Context): Promise<void> {
+    try {
+      return this.target.consume(payload, context);
+    } catch (error) {
+      return Promise.reject(asTelemetryError(error));
+    }
+  }
+
+  #busy(): TelemetryError {
+    return new TelemetryError("NOT_READY", `${this.name.to} has yet to take earlier data`, {
+      retryable: true,
+    });
   }
 
   #countTaken(payload: Payload): void {
@@ -150,9 +177,7 @@ export class Branch {
     if (this.#stalledSinceMs !== undefined && this.target.lastSuccessMs() > this.#stalledSinceMs) {
       this.#stalledSinceMs = undefined;
       this.#unreadySinceMs = undefined;
-      this.#deps.log.info("Branch takes data again.", {
-        edge: `${this.name.from} -> ${this.name.to}`,
-      });
+      this.#deps.log.info("Branch takes data again.", { edge: this.#edge() });
     }
     if (error === undefined) {
       this.#unreadySinceMs = undefined;
@@ -166,9 +191,21 @@ export class Branch {
       this.#stalledSinceMs = nowMs;
       this.#deps.log.error(
         "Branch is stalled: its siblings go on, and what does not fit into its queue is dropped until a send succeeds.",
-        { edge: `${this.name.from} -> ${this.name.to}`, cause: error.message },
+        { edge: this.#edge(), cause: error.message },
       );
     }
+  }
+
+  #edge(): string {
+    return `${this.name.from} -> ${this.name.to}`;
+  }
+
+  #push(payload: Payload, context: Context): void {
+    this.#deps.budget.reserve(payload.heldBytes);
+    // Its sender has been answered: whoever is asked again is bound by no deadline.
+    this.#held.push({ payload, context: { ...context, deadlineMs: undefined } });
+    this.#heldItems += payload.itemCount;
+    this.#heldBytes += payload.heldBytes;
   }
 
   #scheduleRetry(): void {
@@ -178,6 +215,11 @@ export class Branch {
       void this.#retryHeld();
     });
     this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, maxRetryMs);
+  }
+
+  #cancelRetry(): void {
+    this.#retryTimer?.cancel();
+    this.#retryTimer = undefined;
   }
 
   #retryHeld(): Promise<void> {
@@ -190,43 +232,58 @@ export class Branch {
 
   /** Oldest first; stops at the first retryable refusal. */
   async #handOver(): Promise<void> {
-    for (;;) {
-      const first = this.#held[0];
-      if (first === undefined) return;
-      const { payload, context } = first;
-      if (this.target.ready(payload, context) !== undefined) return;
-      try {
-        await this.target.consume(payload, context);
-        this.#countTaken(payload);
-      } catch (error) {
-        const cause = asTelemetryError(error);
-        if (cause.retryable) return;
-        this.drop("rejected", payload.itemCount);
-        this.#deps.log.error("Data was refused for good and dropped.", {
-          edge: `${this.name.from} -> ${this.name.to}`,
-          items: payload.itemCount,
-          error: cause.message,
-        });
-      }
-      this.#held.shift();
-      this.#forget(payload);
+    for (let first = this.#held.peek(); first !== undefined; first = this.#held.peek()) {
+      const refusal = this.target.ready(first.payload, first.context);
+      if (refusal?.retryable === true || !(await this.#retry(first))) return;
       this.#retryDelayMs = firstRetryMs;
     }
   }
 
-  #forget(payload: Payload): void {
+  /** False: refused retryably, and still kept. */
+  async #retry(entry: HeldPayload): Promise<boolean> {
+    const { payload, context } = entry;
+    const way: HandOver = { entry, isGivenUp: false };
+    this.#onItsWay = way;
+    // Whoever takes it has booked it when the call returns.
     this.#deps.budget.release(payload.heldBytes);
+    try {
+      await this.#offer(payload, context);
+      this.#countTaken(payload);
+    } catch (error) {
+      const cause = asTelemetryError(error);
+      if (cause.retryable && !way.isGivenUp) {
+        this.#deps.budget.reserve(payload.heldBytes);
+        return false;
+      }
+      this.#lose(payload, cause);
+    } finally {
+      this.#onItsWay = undefined;
+    }
+    if (!way.isGivenUp) this.#held.shift();
+    this.#forget(payload);
+    return true;
+  }
+
+  #lose(payload: Payload, cause: TelemetryError): void {
+    this.drop(cause.retryable ? "shutdown" : "rejected", payload.itemCount);
+    this.#deps.log.error("Data was refused for good and dropped.", {
+      edge: this.#edge(),
+      items: payload.itemCount,
+      error: cause.message,
+    });
+  }
+
+  #forget(payload: Payload): void {
     this.#heldItems -= payload.itemCount;
     this.#heldBytes -= payload.heldBytes;
   }
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
+/** A promise of the abort that can be given up, so that long lives leave no listeners behind. */
+function untilAborted(signal: AbortSignal): { promise: Promise<void>; cancel(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const onAbort = () => resolve();
+  if (signal.aborted) resolve();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  return { promise, cancel: () => signal.removeEventListener("abort", onAbort) };
 }
-
-const pause = (clock: Clock, ms: number) =>
-  new Promise<void>((resolve) => void clock.after(ms, resolve));

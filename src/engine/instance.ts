@@ -19,8 +19,9 @@ import type {
 import { hasDeliveryKeys } from "../config/fragments/delivery.ts";
 import type { ResolvedComponent } from "../config/service-config.ts";
 import { createDelivery } from "../delivery/delivery.ts";
+import { asTelemetryError, TelemetryError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { MeterRegistry } from "../self-telemetry/meter.ts";
+import type { InstanceMeter, MeterRegistry } from "../self-telemetry/meter.ts";
 import type { Target } from "./branch.ts";
 import type { MemoryBudget } from "./budget.ts";
 import { type IntakeObserver, Junction } from "./junction.ts";
@@ -67,7 +68,10 @@ export class Instance {
   component: Component = {};
   offers: unknown;
   status: ComponentStatus = { state: "starting" };
-  #meter: { dispose(): void } | undefined;
+  /** created: not started yet, or its start failed. */
+  phase: "created" | "running" | "stopped" = "created";
+  #meter: InstanceMeter | undefined;
+  readonly #drops = new Map<string, { add(n: number): void }>();
   readonly #deps: EngineDeps;
 
   constructor(
@@ -89,7 +93,6 @@ export class Instance {
     const meter = meters.meterFor({});
     this.#meter = meter;
     const fields = this.pipeline === undefined ? {} : { "otelcol.pipeline.id": this.pipeline };
-    const drops = new Map<string, { add(n: number): void }>();
     return {
       id: this.id,
       log: log.with({
@@ -107,17 +110,21 @@ export class Instance {
         this.uses.add(extensionId);
         return lookup(extensionId);
       },
-      drop: (reason, items) => {
-        this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + items);
-        let counter = drops.get(reason);
-        if (counter === undefined) {
-          counter = meter.counter("rmt_dropped_items", { component: this.id.text, reason });
-          drops.set(reason, counter);
-        }
-        counter.add(items);
-        this.#deps.onDrop(reason, items);
-      },
+      drop: (reason, items) => this.drop(reason, items),
     };
+  }
+
+  /** Accepted data was lost. */
+  drop(reason: string, items: number): void {
+    this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + items);
+    let counter = this.#drops.get(reason);
+    if (counter === undefined) {
+      const labels = { component: this.id.text, reason };
+      counter = this.#meter!.counter("rmt_dropped_items", labels);
+      this.#drops.set(reason, counter);
+    }
+    counter.add(items);
+    this.#deps.onDrop(reason, items);
   }
 
   setStatus(status: ComponentStatus): void {
@@ -127,25 +134,30 @@ export class Instance {
 
   async start(): Promise<void> {
     await this.component.start?.();
+    this.phase = "running";
     if (this.status.state === "starting") this.setStatus({ state: "ok" });
   }
 
-  /** Stops what holds data first, then the component; what could not be delivered is dropped and counted. */
+  /**
+   * Stops what holds data first, then the component; what could not be delivered is dropped and counted. Its
+   * out-edges are the graph's concern. Rejects with the first failure, after everything was stopped.
+   */
   async shutdown(abort: AbortSignal): Promise<void> {
+    this.phase = "stopped";
     this.setStatus({ state: "stopping" });
+    const holders = [...this.holders.values()].map(async (holder) => holder.shutdown?.(abort));
+    const stopped = await Promise.allSettled(holders);
     try {
-      await Promise.all([...this.holders.values()].map(async (holder) => holder.shutdown?.(abort)));
       await this.component.shutdown?.(abort);
-      for (const junction of this.junctions.values()) {
-        await Promise.all(junction.branches.map((branch) => branch.flush(abort)));
-      }
     } finally {
-      this.#meter?.dispose();
+      this.dispose();
       this.setStatus({ state: "stopped" });
     }
+    const failed = stopped.find((outcome) => outcome.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
   }
 
-  view(): ComponentView {
+  held(): HeldCounts {
     let items = 0;
     let bytes = 0;
     for (const holder of this.holders.values()) {
@@ -153,8 +165,17 @@ export class Instance {
       items += held?.items ?? 0;
       bytes += held?.bytes ?? 0;
     }
+    return { items, bytes };
+  }
+
+  /** Its series vanish unless another instance has them too. */
+  dispose(): void {
+    this.#meter?.dispose();
+  }
+
+  view(): ComponentView {
     const { id, pipeline, status, dropped } = this;
-    return { id, pipeline, status, held: { items, bytes }, dropped };
+    return { id, pipeline, status, held: this.held(), dropped };
   }
 }
 
@@ -166,11 +187,12 @@ export function createInstance(
 ): Instance {
   const pipeline = node.kind === "processor" ? node.pipeline : undefined;
   const instance = new Instance(node.component, node.key, node.fingerprint, pipeline, deps);
-  if (node.kind === "receiver") fillReceiver(instance, node, deps, lookup);
-  else if (node.kind === "processor") fillProcessor(instance, node, lookup);
-  else if (node.kind === "exporter") fillExporter(instance, node, lookup);
-  else fillConnector(instance, node, lookup);
-  return instance;
+  return fillOrExplain(instance, () => {
+    if (node.kind === "receiver") fillReceiver(instance, node, deps, lookup);
+    else if (node.kind === "processor") fillProcessor(instance, node, deps, lookup);
+    else if (node.kind === "exporter") fillExporter(instance, node, lookup);
+    else fillConnector(instance, node, deps, lookup);
+  });
 }
 
 export function createExtension(
@@ -178,19 +200,30 @@ export function createExtension(
   deps: EngineDeps,
   lookup: ExtensionLookup,
 ): Instance {
-  const instance = new Instance(
-    component,
-    `extension:${component.id.text}`,
-    component.fingerprint,
-    undefined,
-    deps,
-  );
+  const key = `extension:${component.id.text}`;
+  const instance = new Instance(component, key, component.fingerprint, undefined, deps);
   const { factory, config } = component;
   if (factory.kind !== "extension") throw new Error(`BUG: ${component.id.text} is no extension`);
-  const extension = factory.create({ config, settings: instance.settings(lookup) });
-  instance.component = extension;
-  instance.offers = extension.offers;
-  return instance;
+  return fillOrExplain(instance, () => {
+    const extension = factory.create({ config, settings: instance.settings(lookup) });
+    instance.component = extension;
+    instance.offers = extension.offers;
+  });
+}
+
+/** The error of a component that cannot be created names it, and nothing of it stays behind. */
+function fillOrExplain(instance: Instance, fill: () => void): Instance {
+  try {
+    fill();
+    return instance;
+  } catch (error) {
+    instance.dispose();
+    const { code, message } = asTelemetryError(error);
+    const { kind, text } = instance.id;
+    throw new TelemetryError(code, `failed to create "${text}" ${kind}: ${message}`, {
+      cause: error,
+    });
+  }
 }
 
 function fillReceiver(
@@ -203,7 +236,7 @@ function fillReceiver(
   if (factory.kind !== "receiver") throw new Error(`BUG: ${instance.id.text} is no receiver`);
   const next: { -readonly [S in Signal]?: Junction } = {};
   for (const signal of node.ports.keys()) {
-    const junction = new Junction(deps.observeIntake(instance.id));
+    const junction = new Junction(deps.budget, deps.observeIntake(instance.id));
     instance.junctions.set(signal, junction);
     next[signal] = junction;
   }
@@ -214,10 +247,15 @@ function fillReceiver(
   });
 }
 
-function fillProcessor(instance: Instance, node: ProcessorNode, lookup: ExtensionLookup): void {
+function fillProcessor(
+  instance: Instance,
+  node: ProcessorNode,
+  deps: EngineDeps,
+  lookup: ExtensionLookup,
+): void {
   const { factory, config } = node.component;
   if (factory.kind !== "processor") throw new Error(`BUG: ${instance.id.text} is no processor`);
-  const next = new Junction();
+  const next = new Junction(deps.budget);
   instance.junctions.set("", next);
   const settings = instance.settings(lookup);
   const labels = { processor: instance.id.text, otel_signal: node.signal };
@@ -225,7 +263,9 @@ function fillProcessor(instance: Instance, node: ProcessorNode, lookup: Extensio
   const outgoing = settings.meter.counter("otelcol_processor_outgoing_items", labels);
   const created = factory.create({ config, signal: node.signal, settings });
   if ("transform" in created) {
-    instance.targets.set("", new TransformTarget(created.transform, next, { incoming, outgoing }));
+    const duration = settings.meter.histogram("otelcol_processor_internal_duration", labels);
+    const measures = { incoming, outgoing, duration, clock: settings.clock };
+    instance.targets.set("", new TransformTarget(created.transform, next, measures));
     return;
   }
   const counted = new CountingEdge(next, outgoing);
@@ -293,10 +333,16 @@ function addSink(
   instance.holders.set(signal, delivery);
 }
 
-function fillConnector(instance: Instance, node: ConnectorNode, lookup: ExtensionLookup): void {
+function fillConnector(
+  instance: Instance,
+  node: ConnectorNode,
+  deps: EngineDeps,
+  lookup: ExtensionLookup,
+): void {
   const { factory, config } = node.component;
   if (factory.kind !== "connector") throw new Error(`BUG: ${instance.id.text} is no connector`);
-  for (const pipeline of node.ports.keys()) instance.junctions.set(pipeline, new Junction());
+  for (const pipeline of node.ports.keys())
+    instance.junctions.set(pipeline, new Junction(deps.budget));
   const stage = factory.create({
     config,
     from: node.from,

@@ -222,6 +222,10 @@ export function destinationsOf(node: PlanNode): readonly Destination[] {
   return [...node.ports.values()].flat();
 }
 
+/**
+ * Senders before those they lead to, and all receivers before all processors and connectors, all exporters last:
+ * backwards it is the order of starting.
+ */
 function sortTopologically(nodes: readonly PlanNode[]): PlanNode[] {
   const byKey = new Map(nodes.map((node) => [node.key, node]));
   const visited = new Set<NodeKey>();
@@ -233,5 +237,11 @@ function sortTopologically(nodes: readonly PlanNode[]): PlanNode[] {
     sorted.unshift(node);
   };
   for (const node of nodes) visit(node);
-  return sorted;
+  return sorted.toSorted((a, b) => rankOf(a) - rankOf(b));
+}
+
+/** Nothing leads to a receiver and an exporter leads nowhere, so the topological order stays one. */
+function rankOf({ kind }: PlanNode): number {
+  if (kind === "receiver") return 0;
+  return kind === "exporter" ? 2 : 1;
 }

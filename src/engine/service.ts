@@ -3,21 +3,22 @@ import type { Clock } from "../clock.ts";
 import type {
   ComponentId,
   ComponentStatus,
-  EdgeCounts,
   Listener,
   ServerSpec,
   ServiceView,
 } from "../component.ts";
 import type { ResolvedConfig } from "../config/service-config.ts";
-import { asTelemetryError } from "../errors.ts";
+import { TelemetryError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { itemNames } from "../pdata/payload.ts";
 import type { MeterRegistry } from "../self-telemetry/meter.ts";
 import type { BranchDeps } from "./branch.ts";
 import type { MemoryBudget } from "./budget.ts";
+import { EdgeMetrics } from "./edge-metrics.ts";
 import { Graph } from "./graph.ts";
 import type { EngineDeps } from "./instance.ts";
-import type { IntakeObserver, Junction } from "./junction.ts";
+import type { IntakeObserver } from "./junction.ts";
+import { type Deadline, deadlineIn } from "./patience.ts";
 import { type Plan, planGraph } from "./plan.ts";
 
 export interface ServiceOptions {
@@ -41,12 +42,12 @@ export interface StopReport {
 export class Service {
   readonly #options: ServiceOptions;
   readonly #graph: Graph;
+  readonly #edgeMetrics: EdgeMetrics;
   readonly view: ServiceView;
   #plan: Plan | undefined;
-  #state: "new" | "starting" | "running" | "stopping" | "stopped" = "new";
+  #state: "new" | "starting" | "running" | "broken" | "stopping" | "stopped" = "new";
   #lostItems = 0;
   #firstData = false;
-  /** One change of the graph at a time. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ServiceOptions) {
@@ -57,63 +58,84 @@ export class Service {
       branch: this.#branchDeps(),
       drainTimeoutMs: options.shutdownTimeoutMs,
     });
+    this.#edgeMetrics = new EdgeMetrics(options.meters);
     this.#registerBudgetGauges();
   }
 
   /** Builds and starts the graph of a checked config; on an error everything that started is stopped again. */
-  async start(config: ResolvedConfig): Promise<void> {
+  start(config: ResolvedConfig): Promise<void> {
     this.#state = "starting";
-    const plan = planGraph(config);
-    try {
-      await this.#graph.apply(plan);
-    } catch (error) {
-      await this.#graph.shutdown(AbortSignal.timeout(this.#options.shutdownTimeoutMs));
-      this.#state = "stopped";
-      throw error;
-    }
-    this.#plan = plan;
-    this.#state = "running";
+    return this.#inTurn(async () => {
+      const plan = planGraph(config);
+      try {
+        await this.#graph.apply(plan);
+      } catch (error) {
+        await this.#shutdownGraph(this.#deadline());
+        this.#state = "stopped";
+        throw error;
+      }
+      this.#plan = plan;
+      this.#edgeMetrics.watch(this.#graph.branches);
+      if (this.#state === "starting") this.#state = "running";
+    });
   }
 
   /**
    * Moves to another checked config. What did not change keeps state, queue and listener; on any error the
-   * old graph is put back and the error thrown.
+   * old graph is put back and the error thrown. Rejects with SHUTTING_DOWN once the service stops.
    */
   reload(config: ResolvedConfig): Promise<void> {
-    const turn = this.#turn.then(() => this.#reload(config));
+    return this.#inTurn(() => this.#reload(config));
+  }
+
+  async #reload(config: ResolvedConfig): Promise<void> {
+    if (this.#state !== "running" && this.#state !== "broken") throw stopping();
+    const plan = planGraph(config);
+    const restore = this.#plan!;
+    try {
+      await this.#graph.apply(plan, restore);
+      this.#plan = plan;
+    } finally {
+      this.#edgeMetrics.watch(this.#graph.branches);
+      this.#noteHealth();
+    }
+  }
+
+  /** Where even the old graph could not be put back, the service goes on with what runs and says so. */
+  #noteHealth(): void {
+    if (this.#state === "stopping") return;
+    this.#state = this.#graph.isComplete ? "running" : "broken";
+  }
+
+  /** Receivers stop, stages flush, queues drain, until the shutdown timeout; a reload that runs ends before. */
+  stop(): Promise<StopReport> {
+    if (this.#state === "new" || this.#state === "stopped")
+      return Promise.resolve({ lostItems: this.#lostItems });
+    this.#state = "stopping";
+    const deadline = this.#deadline();
+    this.#graph.cutWith(deadline.signal);
+    return this.#inTurn(async () => {
+      await this.#shutdownGraph(deadline);
+      this.#state = "stopped";
+      return { lostItems: this.#lostItems };
+    });
+  }
+
+  /** One change of the graph at a time, in the order in which they were asked for. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(change);
     this.#turn = turn.catch(() => {});
     return turn;
   }
 
-  async #reload(config: ResolvedConfig): Promise<void> {
-    if (this.#state !== "running") return;
-    const before = this.#plan!;
-    const plan = planGraph(config);
-    try {
-      await this.#graph.apply(plan);
-      this.#plan = plan;
-    } catch (error) {
-      this.#options.log.error("Reload failed; going back to the configuration that ran before.", {
-        error: asTelemetryError(error).message,
-      });
-      await this.#graph.apply(before);
-      throw error;
-    }
+  #deadline(): Deadline {
+    const { clock, shutdownTimeoutMs } = this.#options;
+    return deadlineIn(clock, shutdownTimeoutMs, new AbortController().signal);
   }
 
-  /** Receivers stop, stages flush, queues drain, until the shutdown timeout. */
-  async stop(): Promise<StopReport> {
-    await this.#turn;
-    if (this.#state !== "running") return { lostItems: this.#lostItems };
-    this.#state = "stopping";
-    const controller = new AbortController();
-    const timer = this.#options.clock.after(this.#options.shutdownTimeoutMs, () =>
-      controller.abort(new Error("the shutdown timeout passed")),
-    );
-    await this.#graph.shutdown(controller.signal);
-    timer.cancel();
-    this.#state = "stopped";
-    return { lostItems: this.#lostItems };
+  async #shutdownGraph(deadline: Deadline): Promise<void> {
+    await this.#graph.shutdown(deadline.signal);
+    deadline.cancel();
   }
 
   #engineDeps(): EngineDeps {
@@ -176,7 +198,7 @@ export class Service {
     return {
       startedMs: this.#options.clock.now(),
       isReady: () => this.#state === "running",
-      edges: () => this.#graph.nodes.flatMap((instance) => countsOf(instance.junctions)),
+      edges: () => this.#graph.branches.map((branch) => branch.counts()),
       components: () =>
         [...this.#graph.extensions, ...this.#graph.nodes].map((instance) => instance.view()),
       extensions: () => this.#graph.extensions.map((instance) => instance.id.text),
@@ -192,13 +214,17 @@ export class Service {
   }
 }
 
-const countsOf = (junctions: ReadonlyMap<string, Junction>): EdgeCounts[] =>
-  [...junctions.values()].flatMap((junction) => junction.branches.map((branch) => branch.counts()));
+const stopping = () =>
+  new TelemetryError("SHUTTING_DOWN", "the service is stopping", { retryable: true });
 
-type Outcome = "accepted" | "refused";
+const outcomes = ["accepted", "refused", "failed"] as const;
+type Outcome = (typeof outcomes)[number];
 type ItemName = "spans" | "metric_points" | "log_records";
 
-/** Bound counters of a receiver, by outcome, signal and transport. */
+/**
+ * Bound counters of a receiver, by outcome, signal and transport. All outcomes exist from the first request on, as in
+ * the Collector: a rate of what has never happened is 0.
+ */
 class IntakeCounters {
   readonly #meters: MeterRegistry;
   readonly #receiver: string;
@@ -211,14 +237,19 @@ class IntakeCounters {
 
   of(outcome: Outcome, signal: keyof typeof itemNames, transport = ""): { add(n: number): void } {
     const key = `${outcome} ${signal} ${transport}`;
-    let counter = this.#bound.get(key);
-    if (counter === undefined) {
-      const labels = { receiver: this.#receiver, transport };
-      counter = this.#meters
-        .meterFor({})
-        .counter(`otelcol_receiver_${outcome}_${itemNames[signal] as ItemName}`, labels);
-      this.#bound.set(key, counter);
+    const counter = this.#bound.get(key);
+    if (counter !== undefined) return counter;
+    this.#bind(signal, transport);
+    return this.#bound.get(key)!;
+  }
+
+  #bind(signal: keyof typeof itemNames, transport: string): void {
+    const meter = this.#meters.meterFor({});
+    const labels = { receiver: this.#receiver, transport };
+    const item = itemNames[signal] as ItemName;
+    for (const outcome of outcomes) {
+      const counter = meter.counter(`otelcol_receiver_${outcome}_${item}`, labels);
+      this.#bound.set(`${outcome} ${signal} ${transport}`, counter);
     }
-    return counter;
   }
 }

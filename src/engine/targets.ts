@@ -23,10 +23,13 @@ export function lastSuccessBehind(junctions: readonly Junction[]): number {
   return last;
 }
 
-/** Counters of a processor, added to per request. */
-export interface ItemCounters {
+/** What is measured of a processor, per request. */
+export interface TransformMeasures {
   readonly incoming: { add(n: number): void };
   readonly outgoing: { add(n: number): void };
+  /** Seconds in the processor itself, without what stands behind it. */
+  readonly duration: { record(value: number): void };
+  readonly clock: Clock;
 }
 
 const done: Promise<void> = Promise.resolve();
@@ -35,12 +38,12 @@ const done: Promise<void> = Promise.resolve();
 export class TransformTarget implements Target {
   readonly #transform: Transform;
   readonly #next: Junction;
-  readonly #counters: ItemCounters;
+  readonly #measures: TransformMeasures;
 
-  constructor(transform: Transform, next: Junction, counters: ItemCounters) {
+  constructor(transform: Transform, next: Junction, measures: TransformMeasures) {
     this.#transform = transform;
     this.#next = next;
-    this.#counters = counters;
+    this.#measures = measures;
   }
 
   get assurance(): "held" | "kept" {
@@ -56,15 +59,18 @@ export class TransformTarget implements Target {
   }
 
   consume(payload: Payload, context: Context): Promise<void> {
+    const { incoming, outgoing, duration, clock } = this.#measures;
+    const startedMs = clock.monotonicMs();
     let result: Payload | undefined;
     try {
       result = this.#transform(payload, context);
     } catch (error) {
       return Promise.reject(asTelemetryError(error));
     }
-    this.#counters.incoming.add(payload.itemCount);
+    duration.record((clock.monotonicMs() - startedMs) / 1000);
+    incoming.add(payload.itemCount);
     if (result === undefined || result.itemCount === 0) return done;
-    this.#counters.outgoing.add(result.itemCount);
+    outgoing.add(result.itemCount);
     return this.#next.consume(result, context);
   }
 }
@@ -145,8 +151,10 @@ export class DirectSink implements Target {
     this.#inFlight++;
     try {
       const { rejectedItems = 0 } = await this.#exporter.push(payload, context, this.#abort.signal);
-      if (rejectedItems > 0) this.#settings.drop("partial_success", rejectedItems);
-      this.#sent.add(payload.itemCount - rejectedItems);
+      // A backend may say anything.
+      const rejected = Math.min(Math.max(rejectedItems, 0), payload.itemCount);
+      if (rejected > 0) this.#settings.drop("partial_success", rejected);
+      this.#sent.add(payload.itemCount - rejected);
       this.#lastSuccessMs = this.#clock.monotonicMs();
     } catch (error) {
       this.#failed.add(payload.itemCount);

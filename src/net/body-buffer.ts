@@ -2,12 +2,14 @@
  * One request's body on its way in, in one contiguous array.
  *
  * The memory that it takes is reserved before it is allocated, and follows what has really arrived: an
- * announced length alone reserves nothing (at most four times of what came), and a body in tiny pieces costs
+ * announced length alone reserves little (at most four times of what came, or 128 KiB), and a body in tiny pieces costs
  * its bytes, not an object for each piece.
  */
 import type { Reservation } from "./reservation.ts";
 
 const smallestBytes = 1024;
+/** An announced length up to this is believed: most requests then need one array, and a lie costs no more. */
+const believedBytes = 128 * 1024;
 const empty = new Uint8Array(0);
 
 export class BodyBuffer {
@@ -58,7 +60,7 @@ export class BodyBuffer {
     if (length <= old.length && !this.#isView) return true;
     const wanted =
       announcedBytes >= length
-        ? Math.min(announcedBytes, length * 4)
+        ? Math.min(announcedBytes, Math.max(length * 4, believedBytes))
         : Math.max(length * 2, smallestBytes);
     if (!this.#reservation.tryAdd(wanted - old.length)) return false;
     // Of its own: a slice of Node's pool would keep its neighbours alive.

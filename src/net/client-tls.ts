@@ -1,9 +1,7 @@
 /** TLS of a client: options for each connection, with the costly part shared while nothing changed. */
-import { type ConnectionOptions, createSecureContext, type SecureContextOptions } from "node:tls";
+import type { ConnectionOptions, SecureContextOptions } from "node:tls";
 import type { ClientTlsConfig } from "../config/fragments/tls.ts";
-import { TelemetryError } from "../errors.ts";
-import { causeText } from "./cause.ts";
-import { clientTlsOptions } from "./tls.ts";
+import { clientTlsOptions, secureContextOf } from "./tls.ts";
 
 /** What a secure context is made of. */
 const contextKeys = [
@@ -35,18 +33,9 @@ export class ClientTls {
       return this.#made.options;
     const rest = { ...from };
     for (const key of contextKeys) delete rest[key];
-    const options = { ...rest, secureContext: contextOf(from) };
+    const options = { ...rest, secureContext: secureContextOf(from) };
     this.#made = { from, options };
     return options;
-  }
-}
-
-function contextOf(from: ConnectionOptions) {
-  try {
-    return createSecureContext(from);
-  } catch (error) {
-    const message = `failed to load TLS config: ${causeText(error)}`;
-    throw new TelemetryError("CONFIG_INVALID", message, { cause: error });
   }
 }
 

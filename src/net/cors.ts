@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { CorsSpec } from "../transport.ts";
 
-/** Adds the headers that the origin is due; true: it was a preflight and is answered. */
+/** Adds the headers that the origin is due; true: it is a preflight, to be answered with 204. */
 export function applyCors(
   cors: CorsSpec,
   request: IncomingMessage,
@@ -25,9 +25,7 @@ export function applyCors(
     else if (cors.exposedHeaders.length > 0)
       response.setHeader("Access-Control-Expose-Headers", cors.exposedHeaders.join(", "));
   }
-  if (!isPreflight) return false;
-  response.writeHead(204).end();
-  return true;
+  return isPreflight;
 }
 
 function answerHeaders(cors: CorsSpec, request: IncomingMessage, response: ServerResponse): void {

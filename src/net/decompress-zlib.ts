@@ -6,56 +6,89 @@ import {
   createInflateRaw,
   createZstdDecompress,
 } from "node:zlib";
-import { TelemetryError } from "../errors.ts";
+import { asTelemetryError, TelemetryError } from "../errors.ts";
+import { inSlices, type Slicer } from "../pdata/json/slices.ts";
 import { causeText } from "./cause.ts";
+import type { DecodedOutput } from "./decoded-output.ts";
 
 type Decoder = ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>;
 
 /** RFC 9659: no more for zstd as a content coding; the window is memory that the sender chooses. */
 const zstdWindowLog = 23;
+/** Each frame of a body costs a decoder (0.1 ms), so that many tiny ones are an attack. */
+const maxZstdFrames = 1000;
 const smallestChunkBytes = 16 * 1024;
 const largestChunkBytes = 1 << 20;
+/** No deflate stream expands further; a larger announcement is a lie. */
+const maxDeflateRatio = 1032;
 
 export const zlibCodings = ["gzip", "zstd", "zlib", "deflate"] as const;
 type ZlibCoding = (typeof zlibCodings)[number];
 
 /**
- * Decodes; several gzip members or zstd frames are one body. `admit` is asked for the size of the output so far
- * before it is kept, and throws to end the work. Throws MALFORMED_DATA for what cannot be decoded.
+ * Decodes into the output; several gzip members or zstd frames are one body. Throws what the output throws, and
+ * MALFORMED_DATA for what cannot be decoded to its end.
  */
-export function decodeZlib(
+export async function decodeZlib(
   coding: ZlibCoding,
   body: Uint8Array,
-  admit: (bytes: number) => void,
-): Promise<Uint8Array> {
+  output: DecodedOutput,
+  slicer: Slicer,
+): Promise<void> {
+  const read = await decodeStream(coding, body, output, slicer);
+  // gzip's members are joined by Node, and what may follow them is padding.
+  if (read === body.length || coding === "gzip") return;
+  if (coding !== "zstd") throw malformed(coding, "data behind the end");
+  await decodeFrames(body.subarray(read), output, slicer);
+}
+
+/** Node stops behind one zstd frame; the others follow here. */
+async function decodeFrames(
+  body: Uint8Array,
+  output: DecodedOutput,
+  slicer: Slicer,
+): Promise<void> {
+  for (let at = 0, frames = 2; at < body.length; frames++) {
+    if (frames > maxZstdFrames) throw malformed("zstd", `more than ${maxZstdFrames} frames`);
+    at += await decodeStream("zstd", body.subarray(at), output, slicer);
+  }
+}
+
+/** Decodes up to the end of the stream; resolves to the bytes that were read. */
+function decodeStream(
+  coding: ZlibCoding,
+  body: Uint8Array,
+  output: DecodedOutput,
+  slicer: Slicer,
+): Promise<number> {
   const announced = announcedBytes(coding, body);
-  // zstd's announcement binds the decoder, gzip's trailer may be garbage behind the last member.
-  if (coding === "zstd" && announced > 0) admitAnnounced(announced, admit);
+  const expected = output.length + announced;
+  // zstd's announcement binds the decoder; gzip's trailer may be garbage behind the last member.
+  if (coding === "zstd") output.check(expected);
   // One byte more than the whole output: the decoder sees at once that nothing follows.
   const chunkSize = Math.min(Math.max(announced + 1, smallestChunkBytes), largestChunkBytes);
   const decoder = createDecoder(coding, body, chunkSize);
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    decoder.on("data", (chunk: Buffer) => {
-      bytes += chunk.length;
+    const take = async (chunk: Buffer) => {
       try {
-        admit(bytes);
-        chunks.push(chunk);
+        if (output.adopt(chunk, expected)) return;
+        decoder.pause();
+        await inSlices(output.grow(chunk.length, expected), slicer);
+        output.add(chunk);
+        decoder.resume();
       } catch (error) {
         decoder.destroy();
-        reject(error);
+        reject(asTelemetryError(error));
       }
+    };
+    decoder.on("data", (chunk: Buffer) => {
+      if (output.hasRoom(chunk.length)) output.add(chunk);
+      else void take(chunk);
     });
     decoder.on("error", (error) => reject(malformed(coding, causeText(error))));
-    decoder.on("end", () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    decoder.on("end", () => resolve(decoder.bytesWritten));
     decoder.end(body);
   });
-}
-
-/** Only asks whether that much would be too large; the room is taken as the output comes. */
-function admitAnnounced(announced: number, admit: (bytes: number) => void): void {
-  if (announced > Number.MAX_SAFE_INTEGER) admit(Number.MAX_SAFE_INTEGER);
 }
 
 function createDecoder(coding: ZlibCoding, body: Uint8Array, chunkSize: number): Decoder {
@@ -81,11 +114,13 @@ function hasZlibHeader(body: Uint8Array): boolean {
   return body.length >= 2 && (body[0]! & 15) === 8 && (body[0]! * 256 + body[1]!) % 31 === 0;
 }
 
-/** What the body says of its decoded length; 0: nothing. A hint for the size of the chunks. */
+/** What the body says of its decoded length; 0: nothing believable. */
 function announcedBytes(coding: ZlibCoding, bytes: Uint8Array): number {
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (coding === "gzip") return body.length < 18 ? 0 : body.readUInt32LE(body.length - 4);
-  return coding === "zstd" ? zstdContentBytes(body) : 0;
+  if (coding === "zstd") return zstdContentBytes(body);
+  if (coding !== "gzip" || body.length < 18) return 0;
+  const announced = body.readUInt32LE(body.length - 4);
+  return announced > body.length * maxDeflateRatio ? 0 : announced;
 }
 
 const dictionaryIdBytes = [0, 1, 2, 4] as const;

@@ -1,7 +1,7 @@
 /** The headers of gRPC over HTTP/2 (grpc/doc/PROTOCOL-HTTP2.md), server side. */
-import type { IncomingHttpHeaders } from "node:http2";
 import type { RpcStatus } from "../errors.ts";
 import { grpcCode } from "./grpc-code.ts";
+import type { RequestHeaders } from "./http2/request-headers.ts";
 
 export type Headers = Record<string, string | number>;
 
@@ -39,7 +39,7 @@ function encodeMessage(message: string): string {
 }
 
 /** The answer to what is no gRPC request, in grpc-go's words; undefined: it is one. */
-export function notGrpc(headers: IncomingHttpHeaders): Headers | undefined {
+export function notGrpc(headers: RequestHeaders): Headers | undefined {
   const type = headers["content-type"] ?? "";
   if (!/^application\/grpc(?:$|[+;])/u.test(type)) {
     return refusal(
@@ -68,6 +68,21 @@ export function unknownMethod(path: string, served: Iterable<string>): Headers {
   return refusal(200, grpcCode.UNIMPLEMENTED, message);
 }
 
+/** What `grpc-encoding` may name; lz4 has no agreed framing in gRPC. */
+const encodings: ReadonlySet<string> = new Set(["identity", "deflate", "gzip", "snappy", "zstd"]);
+const acceptedEncodings = [...encodings].join(",");
+
+/** The answer to an encoding that is not known here, with the ones that are; undefined: it is known. */
+export function unknownEncoding(headers: RequestHeaders): Headers | undefined {
+  const encoding = headers["grpc-encoding"];
+  if (encoding === undefined || encoding === "" || encodings.has(encoding)) return undefined;
+  const message = `grpc: Decompressor is not installed for grpc-encoding ${JSON.stringify(encoding)}`;
+  return {
+    ...refusal(200, grpcCode.UNIMPLEMENTED, message),
+    "grpc-accept-encoding": acceptedEncodings,
+  };
+}
+
 const refusal = (status: number, code: number, message: string): Headers => ({
   ":status": status,
   "content-type": contentType,
@@ -83,8 +98,9 @@ const timeoutUnitMs: Readonly<Record<string, number>> = {
   n: 1e-6,
 };
 
-/** `grpc-timeout`: up to eight digits and a unit; milliseconds. Undefined: none, or unreadable. */
+/** `grpc-timeout`: up to eight digits and a unit; milliseconds. NaN: unreadable. */
 export function parseTimeout(text: string | undefined): number | undefined {
-  const match = text === undefined ? null : /^(\d{1,8})([HMSmun])$/u.exec(text);
-  return match === null ? undefined : Number(match[1]) * timeoutUnitMs[match[2]!]!;
+  if (text === undefined) return undefined;
+  const match = /^(\d{1,8})([HMSmun])$/u.exec(text);
+  return match === null ? Number.NaN : Number(match[1]) * timeoutUnitMs[match[2]!]!;
 }

@@ -4,9 +4,8 @@
  *     receiving ──whole message──▶ handled ──reply──▶ answered ──client took it──▶ closed
  *         └──limit, deadline, budget, bad framing────────▲
  *
- * The hottest objects of the transport: fixed shape, listeners without closures.
+ * The hottest objects of the transport: fixed shape, no closures.
  */
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Clock } from "../clock.ts";
 import type { Budget } from "../component.ts";
 import { asTelemetryError, TelemetryError } from "../errors.ts";
@@ -18,6 +17,9 @@ import { decompressReserved } from "./compression.ts";
 import { grpcCode } from "./grpc-code.ts";
 import { decodeFrame, encodePrefix, messageLength, prefixBytes } from "./grpc-frame.ts";
 import { okHeaders, okTrailers, parseTimeout, statusHeaders } from "./grpc-headers.ts";
+import { errorCode } from "./http2/frame.ts";
+import { encodeHeaders } from "./http2/hpack.ts";
+import type { ServerStream, StreamUser } from "./http2/server-stream.ts";
 import { metadataOf } from "./metadata.ts";
 import { budgetFull, Reservation } from "./reservation.ts";
 import type { Route } from "./routes.ts";
@@ -36,7 +38,7 @@ export interface CallEnvironment {
 export interface CallOwner {
   /** Something is being sent to the client. */
   answering(): void;
-  closed(call: GrpcServerCall): void;
+  ended(call: GrpcServerCall): void;
 }
 
 export const receiving = 0;
@@ -45,15 +47,14 @@ export const answered = 2;
 export const closed = 3;
 type Phase = 0 | 1 | 2 | 3;
 
-/** What a stream costs beside its body (measured: 3 to 5 KB); counts in the budget, so that empty ones do. */
-const callBytes = 4096;
-/** A call must have arrived whole, and its answer must have been taken, within this. */
-const stepMs = 30_000;
+/** What a stream costs beside its body (measured: 6 to 8 KB); counts in the budget, so that empty ones do. */
+export const callBytes = 8192;
+/** A call must have arrived whole within this, and its answer must have been taken. */
+export const stepMs = 30_000;
+/** Large messages on slow links get longer: a millisecond for so many bytes that have come. */
+const slowestBytesPerMs = 64;
 
-const callOf = Symbol("call");
-type CallStream = ServerHttp2Stream & { [callOf]: GrpcServerCall };
-
-export class GrpcServerCall implements UnaryCall {
+export class GrpcServerCall implements UnaryCall, StreamUser {
   readonly path: string;
   readonly receivedMs: number;
   readonly deadlineMs: number | undefined;
@@ -62,41 +63,45 @@ export class GrpcServerCall implements UnaryCall {
   readonly route: Route<UnaryHandler>;
   readonly #environment: CallEnvironment;
   readonly #owner: CallOwner;
-  readonly #stream: ServerHttp2Stream;
-  readonly #headers: IncomingHttpHeaders;
+  readonly #stream: ServerStream;
   readonly #reservation: Reservation;
   readonly #buffer: BodyBuffer;
   /** Prefix and message, once the prefix was read. */
   #announcedBytes = 0;
   #answeredMs = 0;
+  /** `callBytes` are reserved. */
+  #isCounted = false;
+  /** Its credentials are good. */
+  #isAdmitted = false;
+  /** All of the body has come. */
+  #isWhole = false;
 
   constructor(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
+    stream: ServerStream,
     route: Route<UnaryHandler>,
     owner: CallOwner,
     environment: CallEnvironment,
   ) {
+    const { headers } = stream;
     this.path = headers[":path"]!;
     this.route = route;
     this.#stream = stream;
-    this.#headers = headers;
     this.#owner = owner;
     this.#environment = environment;
     this.#reservation = new Reservation(environment.budget);
     this.#buffer = new BodyBuffer(this.#reservation);
     this.receivedMs = environment.clock.monotonicMs();
-    const timeoutMs = parseTimeout(headers["grpc-timeout"] as string | undefined);
+    const timeoutMs = parseTimeout(headers["grpc-timeout"]);
     this.deadlineMs = timeoutMs === undefined ? undefined : this.receivedMs + timeoutMs;
     route.use.begin();
   }
 
   get metadata(): Metadata {
-    return metadataOf(this.#headers);
+    return metadataOf(this.#stream.headers);
   }
 
   get peerAddress(): string {
-    return this.#stream.session?.socket.remoteAddress ?? "";
+    return this.#stream.remoteAddress;
   }
 
   releaseBody(): void {
@@ -104,28 +109,42 @@ export class GrpcServerCall implements UnaryCall {
   }
 
   start(): void {
-    const stream = this.#stream as CallStream;
-    stream[callOf] = this;
-    stream.on("close", onClose);
-    stream.on("error", ignore);
-    if (!this.#reservation.tryAdd(callBytes)) return this.fail(budgetFull());
-    const { authenticate } = this.#environment;
-    if (authenticate === undefined) return this.#collect();
-    authenticate(this.metadata).then(
-      () => this.#collect(),
-      (error: unknown) => this.fail(asTelemetryError(error)),
-    );
+    this.#stream.user = this;
+    const { budget, authenticate } = this.#environment;
+    if (!budget.tryReserve(callBytes)) return this.fail(budgetFull());
+    this.#isCounted = true;
+    if (Number.isNaN(this.deadlineMs)) return this.#failInternal("malformed grpc-timeout");
+    if (authenticate === undefined) this.#isAdmitted = true;
+    else void this.#authenticate(authenticate);
+  }
+
+  async #authenticate(authenticate: Authenticate): Promise<void> {
+    try {
+      await authenticate(this.metadata);
+      this.#isAdmitted = true;
+      if (this.#isWhole) this.#complete();
+    } catch (error) {
+      this.fail(asTelemetryError(error));
+    }
   }
 
   /** Ends what takes too long: a body that does not come, an answer that is not taken. */
   sweep(nowMs: number): void {
-    if (this.phase === answered) {
-      if (nowMs - this.#answeredMs >= stepMs) this.destroy();
-      return;
-    }
+    if (this.phase === answered) return this.#sweepAnswered(nowMs);
+    if (this.#isLate(nowMs)) return this.fail(deadlinePassed());
     if (this.phase !== receiving) return;
-    if (nowMs - this.receivedMs >= stepMs) return this.fail(incomplete());
-    if (this.deadlineMs !== undefined && nowMs >= this.deadlineMs) this.fail(deadlinePassed());
+    const allowedMs = stepMs + this.#buffer.length / slowestBytesPerMs;
+    if (nowMs - this.receivedMs >= allowedMs) this.fail(tooSlow());
+  }
+
+  /** The client gives no window for the answer. */
+  #sweepAnswered(nowMs: number): void {
+    if (nowMs - this.#answeredMs >= stepMs) this.destroy();
+  }
+
+  /** The client has given up. */
+  #isLate(nowMs: number): boolean {
+    return this.deadlineMs !== undefined && nowMs >= this.deadlineMs;
   }
 
   /** Answers with an error; what still arrives is thrown away. */
@@ -135,17 +154,10 @@ export class GrpcServerCall implements UnaryCall {
 
   /** Cuts the call without an answer. */
   destroy(): void {
-    if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_CANCEL);
-    this.end();
+    this.#stream.reset(errorCode.cancel);
   }
 
-  #collect(): void {
-    if (this.phase !== receiving) return;
-    this.#stream.on("data", onData);
-    this.#stream.on("end", onEnd);
-  }
-
-  take(chunk: Buffer): void {
+  data(chunk: Buffer): void {
     if (this.phase !== receiving) return;
     const buffer = this.#buffer;
     if (this.#announcedBytes === 0 && !this.#readPrefix(chunk)) return;
@@ -174,7 +186,12 @@ export class GrpcServerCall implements UnaryCall {
     return false;
   }
 
-  complete(): void {
+  end(): void {
+    this.#isWhole = true;
+    if (this.#isAdmitted) this.#complete();
+  }
+
+  #complete(): void {
     if (this.phase !== receiving) return;
     this.phase = handled;
     const framed = this.#buffer.take();
@@ -196,8 +213,8 @@ export class GrpcServerCall implements UnaryCall {
 
   async #decompress(body: Uint8Array): Promise<void> {
     const { maxMessageBytes } = this.#environment;
-    const coding = this.#headers["grpc-encoding"] as string | undefined;
-    if (coding === undefined || coding === "identity") {
+    const coding = this.#stream.headers["grpc-encoding"];
+    if (coding === undefined || coding === "" || coding === "identity") {
       throw new TelemetryError(
         "MALFORMED_DATA",
         "grpc: compressed flag set with identity or empty encoding",
@@ -212,19 +229,13 @@ export class GrpcServerCall implements UnaryCall {
     );
   }
 
-  /** grpc-go answers INTERNAL for what it cannot decompress and UNIMPLEMENTED for a coding it does not know. */
+  /** grpc-go answers INTERNAL for what it cannot decompress. */
   #failDecompression(error: TelemetryError): void {
-    if (error.code === "TOO_LARGE")
+    const { code, message, status } = error;
+    if (code === "TOO_LARGE")
       return this.fail(messageTooLarge(undefined, this.#environment.maxMessageBytes));
-    if (error.code !== "MALFORMED_DATA" || error.status !== undefined) return this.fail(error);
-    if (!error.message.startsWith("unsupported")) {
-      return this.#failInternal(
-        `grpc: failed to decompress the received message: ${error.message}`,
-      );
-    }
-    const coding = JSON.stringify(this.#headers["grpc-encoding"]);
-    const message = `grpc: Decompressor is not installed for grpc-encoding ${coding}`;
-    this.#respond({ status: { code: grpcCode.UNIMPLEMENTED, message }, body: empty });
+    if (code !== "MALFORMED_DATA" || status !== undefined) return this.fail(error);
+    this.#failInternal(`grpc: failed to decompress the received message: ${message}`);
   }
 
   #failInternal(message: string): void {
@@ -233,6 +244,10 @@ export class GrpcServerCall implements UnaryCall {
 
   #handle(): void {
     if (this.phase !== handled) return;
+    // Handed over now it would be sent again: the client has given up.
+    if (this.deadlineMs !== undefined && this.#isLate(this.#environment.clock.monotonicMs())) {
+      return this.fail(deadlinePassed());
+    }
     this.route.handler(this).then(
       (reply) => this.#respond(reply),
       (error: unknown) => {
@@ -247,23 +262,18 @@ export class GrpcServerCall implements UnaryCall {
 
   #respond({ status, body }: UnaryReply): void {
     if (this.phase >= answered) return;
-    const stream = this.#stream;
-    if (stream.destroyed || stream.closed) return this.end();
+    if (this.#stream.isClosed) return;
     this.phase = answered;
     this.#answeredMs = this.#environment.clock.monotonicMs();
     this.#letGo();
     this.#owner.answering();
     if (status.code !== 0) {
-      stream.respond({ ...okHeaders, ...statusHeaders(status) }, { endStream: true });
-      // A client that still sends is told to stop (RFC 9113, 8.1); what is on its way is thrown away.
-      if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
-      return void stream.resume();
+      this.#stream.respond(encodeHeaders({ ...okHeaders, ...statusHeaders(status) }));
+    } else if (body.length === 0) this.#stream.reply(okBlock, emptyMessage, okTrailersBlock);
+    else {
+      const message = Buffer.concat([encodePrefix(body.length, false), body]);
+      this.#stream.reply(okBlock, message, okTrailersBlock);
     }
-    stream.respond(okHeaders, waitForTrailers);
-    stream.on("wantTrailers", sendOkTrailers);
-    stream.end(
-      body.length === 0 ? emptyMessage : Buffer.concat([encodePrefix(body.length, false), body]),
-    );
   }
 
   /** The body and its share of the budget. */
@@ -273,41 +283,27 @@ export class GrpcServerCall implements UnaryCall {
     this.#reservation.release();
   }
 
-  end(): void {
-    if (this.phase === closed) return;
+  closed(): void {
     this.phase = closed;
     this.#letGo();
+    if (this.#isCounted) this.#environment.budget.release(callBytes);
     this.route.use.end();
-    this.#owner.closed(this);
+    this.#owner.ended(this);
   }
 }
 
 const empty = new Uint8Array(0);
 const emptyMessage = Buffer.from([0, 0, 0, 0, 0]);
-const waitForTrailers = { waitForTrailers: true, sendDate: false };
+const okBlock = encodeHeaders(okHeaders);
+const okTrailersBlock = encodeHeaders(okTrailers);
 const noCoding = "grpc: compressed flag set with identity or empty encoding";
-
-function onData(this: ServerHttp2Stream, chunk: Buffer): void {
-  (this as CallStream)[callOf].take(chunk);
-}
-function onEnd(this: ServerHttp2Stream): void {
-  (this as CallStream)[callOf].complete();
-}
-function onClose(this: ServerHttp2Stream): void {
-  (this as CallStream)[callOf].end();
-}
-function sendOkTrailers(this: ServerHttp2Stream): void {
-  this.sendTrailers(okTrailers);
-}
-/** A reset by the client; the close that follows does the work. */
-function ignore(): void {}
 
 const deadlineExceeded = (message: string) =>
   new TelemetryError("TIMEOUT", message, {
     retryable: true,
     status: { code: grpcCode.DEADLINE_EXCEEDED, message },
   });
-const incomplete = () => deadlineExceeded(`the request did not arrive within ${stepMs / 1000}s`);
+const tooSlow = () => deadlineExceeded(`the request did not arrive within ${stepMs / 1000}s`);
 const deadlinePassed = () => deadlineExceeded("context deadline exceeded");
 
 const messageTooLarge = (bytes: number | undefined, limit: number) => {

@@ -1,12 +1,7 @@
 /**
  * One connection of a gRPC server: its calls, its age, its pings (grpc-go's keepalive and enforcement policy).
  */
-import {
-  constants,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from "node:http2";
+import type { Socket } from "node:net";
 import type { Timer } from "../clock.ts";
 import type { GrpcServerSpec, UnaryHandler } from "../transport.ts";
 import {
@@ -15,10 +10,26 @@ import {
   type CallOwner,
   GrpcServerCall,
   receiving,
+  stepMs,
 } from "./grpc-server-call.ts";
+import { errorCode } from "./http2/frame.ts";
+import { type ConnectionUser, ServerConnection } from "./http2/server-connection.ts";
+import type { ServerStream } from "./http2/server-stream.ts";
 import type { Route } from "./routes.ts";
 
 type Keepalive = GrpcServerSpec["keepalive"];
+
+interface SessionOptions {
+  readonly socket: Socket;
+  readonly environment: CallEnvironment;
+  readonly spec: GrpcServerSpec;
+  readonly onStream: (stream: ServerStream, session: GrpcServerSession) => void;
+  readonly onClosed: (session: GrpcServerSession) => void;
+}
+
+const defaultMaxStreams = 256;
+const maxHeaderListBytes = 16 * 1024;
+const streamWindowBytes = 1 << 20;
 
 /** Flow control of the whole connection; one stream may have 1 MiB of it on its way. */
 const connectionWindowBytes = 16 << 20;
@@ -29,8 +40,11 @@ const maxPingStrikes = 2;
 /** grpc-go: pings without calls are allowed every two hours. */
 const idlePingMs = 2 * 3_600_000;
 
-export class GrpcServerSession implements CallOwner {
-  readonly #session: ServerHttp2Session;
+export class GrpcServerSession implements CallOwner, ConnectionUser {
+  readonly #connection: ServerConnection;
+  readonly #onStream: (stream: ServerStream, session: GrpcServerSession) => void;
+  readonly #onClosed: (session: GrpcServerSession) => void;
+  readonly #preface: Timer;
   readonly #environment: CallEnvironment;
   readonly #keepalive: Keepalive;
   readonly #timers = new Set<Timer>();
@@ -39,31 +53,39 @@ export class GrpcServerSession implements CallOwner {
   #lastPingMs: number | undefined;
   #pingStrikes = 0;
 
-  constructor(
-    session: ServerHttp2Session,
-    environment: CallEnvironment,
-    keepalive: Keepalive,
-    onClosed: (session: GrpcServerSession) => void,
-  ) {
-    this.#session = session;
+  constructor({ socket, environment, spec, onStream, onClosed }: SessionOptions) {
+    const { keepalive, maxConcurrentStreams } = spec;
     this.#environment = environment;
     this.#keepalive = keepalive;
+    this.#onStream = onStream;
+    this.#onClosed = onClosed;
     this.#idleSinceMs = environment.clock.monotonicMs();
-    // Broken connections and protocol errors; the close that follows does the work.
-    session.on("error", () => {});
-    session.on("close", () => {
-      for (const timer of this.#timers) timer.cancel();
-      onClosed(this);
-    });
-    session.on("ping", () => this.#onPing());
-    if (!session.destroyed) session.setLocalWindowSize(connectionWindowBytes);
-    this.#guardPreface();
+    this.#preface = this.#after(prefaceDeadlineMs, () => this.destroy());
+    this.#connection = new ServerConnection(
+      socket,
+      {
+        clock: environment.clock,
+        maxConcurrentStreams: maxConcurrentStreams > 0 ? maxConcurrentStreams : defaultMaxStreams,
+        maxHeaderListBytes,
+        streamWindowBytes,
+        connectionWindowBytes,
+      },
+      this,
+    );
     this.#limitAge();
     if (keepalive.timeMs > 0) this.#every(keepalive.timeMs, () => this.#ping());
   }
 
-  open(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, route: Route<UnaryHandler>): void {
-    const call = new GrpcServerCall(stream, headers, route, this, this.#environment);
+  stream(stream: ServerStream): void {
+    this.#onStream(stream, this);
+  }
+
+  greeted(): void {
+    this.#cancel(this.#preface);
+  }
+
+  open(stream: ServerStream, route: Route<UnaryHandler>): void {
+    const call = new GrpcServerCall(stream, route, this, this.#environment);
     this.#calls.add(call);
     call.start();
   }
@@ -74,14 +96,21 @@ export class GrpcServerSession implements CallOwner {
     this.#lastPingMs = undefined;
   }
 
-  closed(call: GrpcServerCall): void {
+  ended(call: GrpcServerCall): void {
     this.#calls.delete(call);
     if (this.#calls.size === 0) this.#idleSinceMs = this.#environment.clock.monotonicMs();
+  }
+
+  /** The connection is over, and so are its calls. */
+  closed(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#onClosed(this);
   }
 
   /** Calls that take too long, and connections without any. */
   sweep(nowMs: number): void {
     for (const call of this.#calls) call.sweep(nowMs);
+    if (this.#connection.isUnreadFor(stepMs)) return this.destroy();
     const { maxConnectionIdleMs } = this.#keepalive;
     const isIdle = maxConnectionIdleMs > 0 && this.#calls.size === 0;
     if (isIdle && nowMs - this.#idleSinceMs >= maxConnectionIdleMs) this.close();
@@ -89,11 +118,11 @@ export class GrpcServerSession implements CallOwner {
 
   /** GOAWAY; ends when the running calls have. */
   close(): void {
-    if (!this.#session.closed && !this.#session.destroyed) this.#session.close();
+    this.#connection.close();
   }
 
   destroy(): void {
-    this.#session.destroy();
+    this.#connection.destroy();
   }
 
   /** Cuts calls whose body is not complete, and the connection if none is left. */
@@ -105,11 +134,6 @@ export class GrpcServerSession implements CallOwner {
   /** Cuts the calls of one owner. */
   cut(isCut: (route: Route<UnaryHandler>) => boolean): void {
     for (const call of this.#calls) if (call.phase < answered && isCut(call.route)) call.destroy();
-  }
-
-  #guardPreface(): void {
-    const timer = this.#after(prefaceDeadlineMs, () => this.#session.destroy());
-    this.#session.once("remoteSettings", () => this.#cancel(timer));
   }
 
   #limitAge(): void {
@@ -124,13 +148,12 @@ export class GrpcServerSession implements CallOwner {
   }
 
   #ping(): void {
-    if (this.#session.destroyed) return;
-    const timer = this.#after(this.#keepalive.timeoutMs, () => this.#session.destroy());
-    this.#session.ping(() => this.#cancel(timer));
+    const timer = this.#after(this.#keepalive.timeoutMs, () => this.destroy());
+    this.#connection.ping(() => this.#cancel(timer));
   }
 
   /** keepalive enforcement policy: clients that ping too often are sent away. */
-  #onPing(): void {
+  ping(): void {
     const { minTimeMs, permitWithoutStream } = this.#keepalive;
     const nowMs = this.#environment.clock.monotonicMs();
     const isIdle = this.#calls.size === 0 && !permitWithoutStream;
@@ -139,10 +162,9 @@ export class GrpcServerSession implements CallOwner {
     this.#lastPingMs = nowMs;
     if (!isEarly) return;
     this.#pingStrikes++;
-    if (this.#pingStrikes <= maxPingStrikes || this.#session.destroyed) return;
-    const data = Buffer.from("too_many_pings");
-    this.#session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, data);
-    this.#session.destroy();
+    if (this.#pingStrikes > maxPingStrikes) {
+      this.#connection.fail(errorCode.enhanceYourCalm, "too_many_pings");
+    }
   }
 
   #after(delayMs: number, callback: () => void): Timer {

@@ -118,7 +118,8 @@ export class GrpcSession {
   }
 
   get isReady(): boolean {
-    return this.#state === "ready";
+    // What node:http2 knows of the end comes some ticks before its events.
+    return this.#state === "ready" && !this.#http2.closed && !this.#http2.destroyed;
   }
 
   /** Why the connection ended; empty while it has not. */

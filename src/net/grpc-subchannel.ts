@@ -104,6 +104,8 @@ export class GrpcSubchannel {
         },
         { timeoutMs: connectTimeoutMs, abort: this.#abort.signal },
       );
+      // It may have ended before anybody could be told.
+      if (session.lossCause !== "") throw new Error(session.lossCause);
       holder.session = session;
       this.#opened(session);
     } catch (error) {

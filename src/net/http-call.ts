@@ -101,7 +101,11 @@ export class HttpCall {
       done(true);
       this.#request.destroy();
     });
-    message.on("end", () => done(false));
+    message.on("end", () => {
+      done(false);
+      // The server answered before it had read the request: the rest is of no use to it.
+      if (!this.#request.writableFinished) this.#request.destroy();
+    });
     message.on("error", () => done(true));
     message.on("close", () => done(true));
   }

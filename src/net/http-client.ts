@@ -7,7 +7,6 @@ import type { Clock } from "../clock.ts";
 import type { Settings } from "../component.ts";
 import type { HttpClientConfig } from "../config/fragments/http-client.ts";
 import { asTelemetryError } from "../errors.ts";
-import { causeText } from "./cause.ts";
 import { compressRequest, decompressResponse } from "./client-compression.ts";
 import {
   type ClientAuthenticator,
@@ -95,8 +94,9 @@ class PooledHttpClient implements HttpClient {
   }
 
   prepare(url: string): void {
-    const { protocol } = this.#targetOf(url).url;
-    if (protocol === "https:") this.#tls.options();
+    const target = this.#targetOf(url).url;
+    proxyFor(target, this.#config.proxy_url);
+    if (target.protocol === "https:") this.#tls.options();
   }
 
   async call(request: UnaryRequest): Promise<HttpResponse> {
@@ -193,7 +193,8 @@ class PooledHttpClient implements HttpClient {
   }
 
   #createTarget(url: URL): Target {
-    const proxy = url.protocol === "http:" ? this.#proxyFor(url) : undefined;
+    const { proxy_url: proxyUrl } = this.#config;
+    const proxy = url.protocol === "http:" ? proxyFor(url, proxyUrl) : undefined;
     const authorization = proxy && proxyAuthorization(proxy);
     return {
       url,
@@ -215,14 +216,6 @@ class PooledHttpClient implements HttpClient {
         ...this.#headers,
       },
     };
-  }
-
-  #proxyFor(url: URL): URL | undefined {
-    try {
-      return proxyFor(url, this.#config.proxy_url);
-    } catch (error) {
-      throw unavailable(causeText(error), error);
-    }
   }
 
   #slotsOf(host: string): Slots {

@@ -9,10 +9,15 @@ import { decompressReserved } from "./compression.ts";
 import { metadataOf } from "./metadata.ts";
 import { budgetFull, Reservation } from "./reservation.ts";
 
+/** How long the rest of a request that is refused is read. */
+export const drainMs = 1000;
+
 export interface ExchangeEnvironment {
   readonly clock: Clock;
   readonly budget: Budget;
   readonly spec: HttpServerSpec;
+  /** Whether another request may follow on the connection. */
+  readonly keepsConnection: () => boolean;
 }
 
 export class HttpServerExchange implements HttpExchange {
@@ -22,9 +27,9 @@ export class HttpServerExchange implements HttpExchange {
   readonly #response: ServerResponse;
   readonly #environment: ExchangeEnvironment;
   readonly #reservation: Reservation;
+  readonly #query: string;
+  #headers: Metadata | undefined;
   #aborted: AbortController | undefined;
-  /** The body is complete: the exchange is in the handler's hands. */
-  isHandled = false;
 
   constructor(
     request: IncomingMessage,
@@ -36,9 +41,10 @@ export class HttpServerExchange implements HttpExchange {
     this.#environment = environment;
     this.#reservation = new Reservation(environment.budget);
     this.receivedMs = environment.clock.monotonicMs();
-    const url = request.url ?? "/";
+    const url = originForm(request.url ?? "/");
     const query = url.indexOf("?");
-    this.path = query < 0 ? url : url.slice(0, query);
+    this.path = decodePath(query < 0 ? url : url.slice(0, query));
+    this.#query = query < 0 ? "" : url.slice(query);
     response.once("close", () => {
       this.#reservation.release();
       if (!response.writableFinished) this.#aborted?.abort(new Error("the client went away"));
@@ -49,31 +55,44 @@ export class HttpServerExchange implements HttpExchange {
     return this.#request.method ?? "GET";
   }
   get query(): URLSearchParams {
-    return new URLSearchParams((this.#request.url ?? "").slice(this.path.length));
+    return new URLSearchParams(this.#query);
   }
   get headers(): Metadata {
-    return metadataOf(this.#request.headers);
+    this.#headers ??= metadataOf(this.#request.headersDistinct);
+    return this.#headers;
   }
   get peerAddress(): string {
     return this.#request.socket.remoteAddress ?? "";
   }
   get aborted(): AbortSignal {
     this.#aborted ??= new AbortController();
-    if (this.#response.destroyed && !this.#response.writableFinished) this.#aborted.abort();
+    if (this.#isGone) this.#aborted.abort();
     return this.#aborted.signal;
+  }
+
+  /** The request has arrived to its end. */
+  get isComplete(): boolean {
+    return this.#request.complete || !hasBody(this.#request);
+  }
+
+  /** The response is on its way. */
+  get hasBegun(): boolean {
+    return this.#response.headersSent;
+  }
+
+  get #isGone(): boolean {
+    return this.#response.destroyed && !this.#response.writableFinished;
   }
 
   async body(): Promise<Uint8Array> {
     const { maxBodyBytes, compressionAlgorithms } = this.#environment.spec;
-    const coding = (this.#request.headers["content-encoding"] ?? "").toLowerCase();
-    const named = coding === "identity" ? "" : coding;
-    if (named !== "" && !compressionAlgorithms.includes(named)) {
+    const coding = codingOf(this.#request);
+    if (!compressionAlgorithms.includes(coding)) {
       throw new TelemetryError("MALFORMED_DATA", `unsupported Content-Encoding: ${coding}`);
     }
     const raw = await this.#collect(maxBodyBytes);
-    this.isHandled = true;
-    if (named === "") return raw;
-    return decompressReserved(named, raw, maxBodyBytes, this.#reservation);
+    if (coding === "") return raw;
+    return decompressReserved(coding, raw, maxBodyBytes, this.#reservation);
   }
 
   releaseBody(): void {
@@ -86,15 +105,19 @@ export class HttpServerExchange implements HttpExchange {
     body: Uint8Array | string = "",
   ): void {
     const response = this.#response;
-    if (response.headersSent || response.destroyed) return;
     this.#reservation.release();
+    if (response.headersSent || response.destroyed) return;
     const length = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
+    // RFC 9110, 8.6: no length beside a status that has no content.
+    const hasContent = status !== 204 && status !== 304;
     response.writeHead(status, {
       ...headers,
-      "content-length": String(length),
+      ...(hasContent ? { "content-length": String(length) } : {}),
       ...this.#connectionHeader(),
     });
-    response.end(this.method === "HEAD" ? undefined : body);
+    const content = this.method === "HEAD" || !hasContent ? undefined : body;
+    if (this.isComplete || this.#awaitsContinue) response.end(content);
+    else this.#endAfterRequest(content);
   }
 
   stream(status: number, headers: Readonly<Record<string, string>>): HttpBodyWriter {
@@ -119,9 +142,35 @@ export class HttpServerExchange implements HttpExchange {
     };
   }
 
+  /** The client wants to hear first whether it shall send the body. */
+  get #awaitsContinue(): boolean {
+    const { headers, httpVersionMinor } = this.#request;
+    const asks = httpVersionMinor === 1 && headers.expect?.toLowerCase() === "100-continue";
+    return asks && !this.#hasContinued;
+  }
+  #hasContinued = false;
+
+  /**
+   * The answer is complete for the client, but the connection lives while the rest of its request arrives, for
+   * a moment: closing with unread data would make the other side's TCP throw the answer away.
+   */
+  #endAfterRequest(content: Uint8Array | string | undefined): void {
+    const response = this.#response;
+    const request = this.#request;
+    if (content === undefined || content.length === 0) response.flushHeaders();
+    else response.write(content);
+    const end = () => {
+      timer.cancel();
+      response.end();
+    };
+    const timer = this.#environment.clock.after(drainMs, end);
+    request.once("close", end);
+    request.resume();
+  }
+
   /** A request that was not read to its end cannot be followed by another on the same connection. */
   #connectionHeader(): Record<string, string> {
-    const keeps = this.#environment.spec.keepAlivesEnabled && this.#request.complete;
+    const keeps = this.isComplete && this.#environment.keepsConnection();
     return keeps ? {} : { connection: "close" };
   }
 
@@ -129,11 +178,16 @@ export class HttpServerExchange implements HttpExchange {
     const request = this.#request;
     const announced = Number(request.headers["content-length"] ?? 0);
     if (announced > maxBytes) return Promise.reject(tooLarge());
+    if (this.#awaitsContinue) {
+      this.#hasContinued = true;
+      this.#response.writeContinue();
+    }
     return new Promise((resolve, reject) => {
       const buffer = new BodyBuffer(this.#reservation);
       const fail = (error: TelemetryError) => {
         request.off("data", take);
         buffer.clear();
+        this.#reservation.release();
         request.resume();
         reject(error);
       };
@@ -154,3 +208,29 @@ const done: Promise<void> = Promise.resolve();
 const tooLarge = () => new TelemetryError("TOO_LARGE", "http: request body too large");
 const incomplete = () =>
   new TelemetryError("MALFORMED_DATA", "the request ended before its body was complete");
+
+/** Proxies name the whole URL (RFC 9112, 3.2.2); the server is the one meant in any case. */
+function originForm(url: string): string {
+  const authority = /^https?:\/\/[^/?#]*/iu.exec(url)?.[0];
+  if (authority === undefined) return url;
+  const rest = url.slice(authority.length);
+  return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+/** As Go's servers match paths; what cannot be decoded matches nothing but itself. */
+function decodePath(path: string): string {
+  if (!path.includes("%")) return path;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+function codingOf(request: IncomingMessage): string {
+  const coding = (request.headers["content-encoding"] ?? "").trim().toLowerCase();
+  return coding === "identity" ? "" : coding;
+}
+
+const hasBody = ({ headers }: IncomingMessage) =>
+  headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";

@@ -1,8 +1,10 @@
 /** Who listens where: components that name the same endpoint share one server. */
-import { unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
+import { connect } from "node:net";
 import type { ComponentId } from "../component.ts";
+import { Secret } from "../config/fields.ts";
 import { TelemetryError } from "../errors.ts";
-import type { GrpcServerSpec, HttpServerSpec, Listener, ServerSpec } from "../transport.ts";
+import type { Listener, ServerSpec } from "../transport.ts";
 import { causeText } from "./cause.ts";
 import { GrpcServer } from "./grpc-server.ts";
 import { HttpServer } from "./http-server.ts";
@@ -10,9 +12,11 @@ import type { BindTarget, NetServer, ServerDeps } from "./net-server.ts";
 
 interface Shared {
   readonly key: string;
-  readonly settings: string;
+  /** The first one; the others have the same settings. */
+  readonly spec: ServerSpec;
   readonly server: NetServer;
-  readonly owners: Map<string, ServerSpec>;
+  /** Who serves what, by name. */
+  readonly owners: Map<ServerSpec, string>;
   readonly addresses: readonly string[];
 }
 
@@ -33,11 +37,16 @@ export class Listeners {
     const name = `${owner.kind} ${owner.text}`;
     const key = this.#keyOf(spec);
     const existing = this.#shared.get(key);
-    if (existing !== undefined) return this.#join(await existing, name, spec);
+    if (existing !== undefined) {
+      const shared = await existing;
+      // It may have been closed meanwhile.
+      const isOpen = this.#shared.get(key) === existing;
+      return isOpen ? this.#join(shared, name, spec) : this.listen(owner, spec);
+    }
     const opened = this.#open(key, owner, spec);
     this.#shared.set(key, opened);
     try {
-      return this.#listenerOf(await opened, name);
+      return this.#listenerOf(await opened, spec);
     } catch (error) {
       this.#shared.delete(key);
       throw error;
@@ -46,43 +55,50 @@ export class Listeners {
 
   #keyOf(spec: ServerSpec): string {
     // Port 0 is a different port each time.
-    if (spec.transport === "tcp" && spec.endpoint.endsWith(":0")) return `free ${this.#unshared++}`;
+    if (spec.transport !== "unix" && spec.endpoint.endsWith(":0"))
+      return `free ${this.#unshared++}`;
     return `${spec.transport} ${spec.endpoint}`;
   }
 
   #join(shared: Shared, name: string, spec: ServerSpec): Listener {
-    const others = [...shared.owners.keys()].join(", ");
-    if (shared.settings !== settingsOf(spec)) {
+    const others = [...shared.owners.values()].join(", ");
+    if (!hasSameSettings(shared.spec, spec)) {
       throw new TelemetryError(
         "CONFIG_INVALID",
         `cannot listen on ${spec.endpoint}: ${others} listens there with other server settings`,
       );
     }
     for (const path of pathsOf(spec)) {
-      const taken = [...shared.owners].find(([, other]) => pathsOf(other).includes(path));
+      const taken = [...shared.owners].find(([other]) => pathsOf(other).includes(path));
       if (taken !== undefined) {
         throw new TelemetryError(
           "CONFIG_INVALID",
-          `cannot serve ${path} on ${spec.endpoint}: ${taken[0]} serves it already`,
+          `cannot serve ${path} on ${spec.endpoint}: ${taken[1]} serves it already`,
         );
       }
     }
-    shared.owners.set(name, spec);
+    shared.owners.set(spec, name);
     shared.server.addRoutes(spec as never);
-    return this.#listenerOf(shared, name);
+    return this.#listenerOf(shared, spec);
   }
 
   async #open(key: string, owner: ComponentId, spec: ServerSpec): Promise<Shared> {
-    const name = `${owner.kind} ${owner.text}`;
     const server = createServer(spec, this.#deps);
     server.addRoutes(spec as never);
-    const addresses = await this.#bindAll(server, owner, spec);
-    return { key, settings: settingsOf(spec), server, owners: new Map([[name, spec]]), addresses };
+    try {
+      const addresses = await this.#bindAll(server, owner, spec);
+      const owners = new Map([[spec, `${owner.kind} ${owner.text}`]]);
+      return { key, spec, server, owners, addresses };
+    } catch (error) {
+      // One of two addresses may be bound already.
+      await server.close(AbortSignal.abort());
+      throw error;
+    }
   }
 
   async #bindAll(server: NetServer, owner: ComponentId, spec: ServerSpec): Promise<string[]> {
     if (spec.transport === "unix") {
-      removeStaleSocket(spec.endpoint);
+      await removeStaleSocket(spec.endpoint);
       return [await bindOrExplain(server, { path: spec.endpoint }, owner, spec)];
     }
     const { host, port } = parseEndpoint(spec.endpoint);
@@ -92,52 +108,44 @@ export class Listeners {
         { "otelcol.component.id": owner.text, endpoint: spec.endpoint },
       );
     }
-    if (host !== "localhost") {
-      return [
-        await bindOrExplain(server, { host: host === "" ? undefined : host, port }, owner, spec),
-      ];
-    }
-    const first = await bindOrExplain(server, { host: "127.0.0.1", port }, owner, spec);
-    const second = await this.#bindLoopback6(
-      server,
-      Number(first.split(":")[1]),
-      owner,
-      spec,
-      port === 0,
-    );
-    return second === undefined ? [first] : [first, second];
+    const targets = targetsOf(host, port, spec.transport);
+    const first = await bindOrExplain(server, targets[0], owner, spec);
+    if (targets[1] === undefined) return [first];
+    // Of `localhost:0` both get the same port.
+    const second = { ...targets[1], port: Number(first.split(":")[1]) };
+    const other = await this.#bindLoopback6(server, second, owner, spec);
+    return other === undefined ? [first] : [first, other];
   }
 
   /** ::1 beside 127.0.0.1; a machine without it is no error, nor a taken port where any was asked for. */
   async #bindLoopback6(
     server: NetServer,
-    port: number,
+    target: BindTarget,
     owner: ComponentId,
     spec: ServerSpec,
-    isAnyPort: boolean,
   ): Promise<string | undefined> {
     try {
-      return await server.bind({ host: "::1", port });
+      return await server.bind(target);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EADDRNOTAVAIL" || code === "EAFNOSUPPORT") return undefined;
-      if (code === "EADDRINUSE" && isAnyPort) return undefined;
+      if (code === "EADDRINUSE" && spec.endpoint.endsWith(":0")) return undefined;
       throw explain(error, owner, spec);
     }
   }
 
-  #listenerOf(shared: Shared, name: string): Listener {
+  #listenerOf(shared: Shared, spec: ServerSpec): Listener {
     let isClosed = false;
     return {
       addresses: shared.addresses,
       close: async (abort) => {
         if (isClosed) return;
         isClosed = true;
-        const spec = shared.owners.get(name)!;
-        shared.owners.delete(name);
+        shared.owners.delete(spec);
         if (shared.owners.size > 0) return shared.server.removeRoutes(spec as never, abort);
-        await shared.server.close(abort);
+        // The address is free at once; who listens there next must not join what is ending.
         this.#shared.delete(shared.key);
+        await shared.server.close(abort);
       },
     };
   }
@@ -151,18 +159,23 @@ const pathsOf = (spec: ServerSpec): readonly string[] => [
   ...(spec.kind === "grpc" ? spec.methods : spec.routes).keys(),
 ];
 
-/** Everything but the routes; two specs with equal settings can share a server. */
-function settingsOf(spec: ServerSpec): string {
-  const {
-    methods: _methods,
-    routes: _routes,
-    ...settings
-  } = spec as Partial<GrpcServerSpec> & Partial<HttpServerSpec>;
-  return JSON.stringify(
-    Object.entries(settings).toSorted(([a], [b]) => (a < b ? -1 : 1)),
-    (_key, value: unknown) => (value instanceof Map ? [...value] : value),
-  );
+/** Whether two specs can share a server: all but the routes and what belongs to them is equal. */
+function hasSameSettings(a: ServerSpec, b: ServerSpec): boolean {
+  const none = { methods: undefined, routes: undefined, refuse: undefined };
+  return isSame({ ...a, ...none }, { ...b, ...none });
 }
+
+/** Equal plain values; functions (authenticators) are equal to themselves only. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (a instanceof Secret && b instanceof Secret) return a.reveal() === b.reveal();
+  if (a instanceof Map && b instanceof Map) return isSame([...a], [...b]);
+  if (!isRecord(a) || !isRecord(b)) return a === b;
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...keys].every((key) => isSame(a[key], b[key]));
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
 
 /** `host:port`, `[v6]:port`, `:port`. Throws CONFIG_INVALID. */
 export function parseEndpoint(endpoint: string): { host: string; port: number } {
@@ -175,6 +188,23 @@ export function parseEndpoint(endpoint: string): { host: string; port: number } 
     );
   }
   return { host: match[1] ?? match[2] ?? "", port };
+}
+
+/** `tcp` means both families where the host names none, tcp4 and tcp6 one. */
+function targetsOf(
+  host: string,
+  port: number,
+  transport: ServerSpec["transport"],
+): readonly [BindTarget, BindTarget?] {
+  const ipv6Only = transport === "tcp6";
+  if (host === "localhost") {
+    const four = { host: "127.0.0.1", port };
+    const six = { host: "::1", port, ipv6Only };
+    return transport === "tcp4" ? [four] : transport === "tcp6" ? [six] : [four, six];
+  }
+  if (host !== "") return [{ host, port, ipv6Only }];
+  const all = transport === "tcp4" ? "0.0.0.0" : transport === "tcp6" ? "::" : undefined;
+  return [{ host: all, port, ipv6Only }];
 }
 
 async function bindOrExplain(
@@ -207,11 +237,19 @@ function explain(error: unknown, owner: ComponentId, spec: ServerSpec): Telemetr
   );
 }
 
-/** A socket file outlives a killed process; nobody listens behind it when the bind is refused next. */
-function removeStaleSocket(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
+/** A socket file outlives a killed process. Only a socket behind which nobody listens is removed. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const isSocket = lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
+  if (isSocket && (await isRefused(path))) unlinkSync(path);
+}
+
+function isRefused(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
+  });
 }

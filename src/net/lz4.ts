@@ -10,87 +10,68 @@
  * the 64 KiB before it, which is why the output is one array.
  */
 import { TelemetryError } from "../errors.ts";
-import { xxh32 } from "./xxh32.ts";
+import type { DecodedOutput } from "./decoded-output.ts";
+import { xxh32, xxh32Steps } from "./xxh32.ts";
 
 const magic = 0x184d2204;
 const skippableMagic = 0x184d2a50;
+/** Bytes written between two steps, roughly; one sequence may write a whole block. */
+const stepBytes = 128 * 1024;
 
 const malformed = (cause: string) =>
   new TelemetryError("MALFORMED_DATA", `lz4: corrupt input (${cause})`);
 
-/** The output: grows block by block, after `admit` was asked for the new capacity. */
-class Output {
-  bytes: Buffer = Buffer.alloc(0);
-  length = 0;
-  readonly #admit: (bytes: number) => void;
-
-  constructor(admit: (bytes: number) => void) {
-    this.#admit = admit;
-  }
-
-  reserve(more: number): void {
-    const needed = this.length + more;
-    if (needed <= this.bytes.length) return;
-    this.#admit(needed);
-    const larger = Buffer.allocUnsafeSlow(
-      Math.max(needed, Math.min(this.bytes.length * 2, needed * 2)),
-    );
-    larger.set(this.bytes.subarray(0, this.length));
-    this.bytes = larger;
-  }
-}
-
 interface FrameHeader {
   readonly end: number;
   readonly blockBytes: number;
+  /** 0: not announced. */
+  readonly contentBytes: number;
   readonly hasBlockChecksum: boolean;
   readonly hasContentChecksum: boolean;
 }
 
-/** Decodes in steps of a block. `admit` is asked for the output's size before it grows, and throws to refuse. */
-export function* lz4Steps(
-  bytes: Uint8Array,
-  admit: (bytes: number) => void,
-): Generator<void, Uint8Array> {
+/** Decodes a body (see `StepDecoder`). */
+export function* lz4Steps(bytes: Uint8Array, output: DecodedOutput): Generator<void, void> {
   const input = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const output = new Output(admit);
-  let at = 0;
   if (input.length === 0) throw malformed("no frame");
-  while (at < input.length) {
+  for (let at = 0; at < input.length; ) {
     const kind = word(input, at);
     if ((kind & 0xfffffff0) >>> 0 === skippableMagic) {
       at += 8 + word(input, at + 4);
       if (at > input.length) throw malformed("skippable frame");
-      continue;
-    }
-    if (kind !== magic) throw malformed("magic number");
-    at = yield* decodeFrame(input, at + 4, output);
+    } else if (kind === magic) at = yield* decodeFrame(input, at + 4, output);
+    else throw malformed("magic number");
+    yield;
   }
-  return output.bytes.subarray(0, output.length);
 }
 
-function* decodeFrame(input: Buffer, start: number, output: Output): Generator<void, number> {
+function* decodeFrame(
+  input: Buffer,
+  start: number,
+  output: DecodedOutput,
+): Generator<void, number> {
   const header = readHeader(input, start);
   const frameStart = output.length;
+  const expected = frameStart + header.contentBytes;
+  if (header.contentBytes > 0) output.check(expected);
   let at = header.end;
   for (;;) {
     const size = word(input, at);
     at += 4;
     if (size === 0) break;
     const end = at + (size & 0x7fffffff);
-    if ((size & 0x7fffffff) > header.blockBytes || end > input.length)
-      throw malformed("block size");
-    output.reserve(header.blockBytes);
-    if (size >>> 31 === 1) store(input, at, end, output);
-    else decodeBlock(input, at, end, output, output.length + header.blockBytes, frameStart);
-    if (header.hasBlockChecksum && xxh32(input, at, end) !== word(input, end))
+    if (end - at > header.blockBytes || end > input.length) throw malformed("block size");
+    if (size >>> 31 === 1) yield* store(input.subarray(at, end), output, expected);
+    else yield* decodeBlock({ input, read: at, end, frameStart }, header, output);
+    if (header.hasBlockChecksum && (yield* xxh32Steps(input, at, end)) !== word(input, end))
       throw malformed("block checksum");
     at = end + (header.hasBlockChecksum ? 4 : 0);
     yield;
   }
+  if (header.contentBytes > 0 && output.length !== expected) throw malformed("content size");
   if (!header.hasContentChecksum) return at;
-  if (xxh32(output.bytes, frameStart, output.length) !== word(input, at))
-    throw malformed("content checksum");
+  const hash = yield* xxh32Steps(output.bytes, frameStart, output.length);
+  if (hash !== word(input, at)) throw malformed("content checksum");
   return at + 4;
 }
 
@@ -101,36 +82,57 @@ function readHeader(input: Buffer, start: number): FrameHeader {
   if (flags >> 6 !== 1 || sizeCode < 4) throw malformed("frame header");
   const hasDictionary = (flags & 1) !== 0;
   if (hasDictionary) throw malformed("needs a dictionary");
-  const check = start + 2 + ((flags & 8) === 0 ? 0 : 8);
+  const hasContentSize = (flags & 8) !== 0;
+  const check = start + 2 + (hasContentSize ? 8 : 0);
   if (check >= input.length) throw malformed("frame header");
   if (((xxh32(input, start, check) >>> 8) & 255) !== input[check])
     throw malformed("header checksum");
   return {
     end: check + 1,
     blockBytes: 1 << (8 + 2 * sizeCode),
+    contentBytes: hasContentSize ? Number(input.readBigUInt64LE(start + 2)) : 0,
     hasBlockChecksum: (flags & 16) !== 0,
     hasContentChecksum: (flags & 4) !== 0,
   };
 }
 
-function store(input: Buffer, start: number, end: number, output: Output): void {
-  output.bytes.set(input.subarray(start, end), output.length);
-  output.length += end - start;
+function* store(bytes: Uint8Array, output: DecodedOutput, expected: number): Generator<void, void> {
+  yield* output.grow(bytes.length, expected);
+  output.add(bytes);
 }
 
-/** Decodes one block; nothing is written at or beyond `limit`, nothing is copied from before `floor`. */
-function decodeBlock(
-  input: Buffer,
-  start: number,
-  end: number,
-  output: Output,
-  limit: number,
-  floor: number,
-): void {
+/** A block being decoded: the next byte to read, its end; nothing is copied from before the frame. */
+interface Block {
+  readonly input: Buffer;
+  read: number;
+  readonly end: number;
+  readonly frameStart: number;
+}
+
+function* decodeBlock(
+  block: Block,
+  header: FrameHeader,
+  output: DecodedOutput,
+): Generator<void, void> {
+  // A byte of a length stands for 255 bytes of output at most.
+  const bound = Math.min(header.blockBytes, (block.end - block.read) * 256);
+  const room = Math.min(bound, output.maxBytes - output.length);
+  yield* output.grow(room, block.frameStart + header.contentBytes);
+  const limit = output.length + bound;
+  while (block.read < block.end) {
+    decodeSequences(block, output, limit);
+    yield;
+  }
+}
+
+/** Decodes whole sequences until a step is done or the block at its end. */
+function decodeSequences(block: Block, output: DecodedOutput, limit: number): void {
+  const { input, end, frameStart } = block;
   const out = output.bytes;
+  let p = block.read;
   let at = output.length;
-  let p = start;
-  while (p < end) {
+  const until = at + stepBytes;
+  while (p < end && at < until) {
     const token = input[p++]!;
     let literals = token >> 4;
     if (literals === 15) {
@@ -140,7 +142,10 @@ function decodeBlock(
       }
     }
     if (p + literals > end || at + literals > limit) throw malformed("literals");
-    out.set(input.subarray(p, p + literals), at);
+    output.check(at + literals);
+    // A call of `set` costs more than a short loop.
+    if (literals > 64) out.set(input.subarray(p, p + literals), at);
+    else for (let i = 0; i < literals; i++) out[at + i] = input[p + i]!;
     p += literals;
     at += literals;
     if (p === end) break;
@@ -154,10 +159,12 @@ function decodeBlock(
         more = input[p++]!;
       }
     }
-    if (offset === 0 || at - offset < floor || at + length > limit) throw malformed("match");
+    if (offset === 0 || at - offset < frameStart || at + length > limit) throw malformed("match");
+    output.check(at + length);
     // Byte by byte: source and target may overlap, which repeats a pattern.
     for (const stop = at + length; at < stop; at++) out[at] = out[at - offset]!;
   }
+  block.read = p;
   output.length = at;
 }
 

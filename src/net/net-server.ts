@@ -14,7 +14,7 @@ export interface ServerDeps {
 /** A unix socket, or a port on one host; host absent: all interfaces. */
 export type BindTarget =
   | { readonly path: string }
-  | { readonly host: string | undefined; readonly port: number };
+  | { readonly host: string | undefined; readonly port: number; readonly ipv6Only?: boolean };
 
 /** A server that may listen on several addresses and serve several components. */
 export interface NetServer<S extends ServerSpec = never> {
@@ -26,7 +26,16 @@ export interface NetServer<S extends ServerSpec = never> {
   close(abort: AbortSignal): Promise<void>;
 }
 
-export const maxConnections = 10_000;
+const mostConnections = 10_000;
+const fewestConnections = 256;
+/** What an idle connection costs (measured: 23 KB of HTTP/2); all of them together at most half the budget. */
+const connectionBytes = 24 * 1024;
+
+/** How many connections a server takes. */
+export function connectionLimit(budget: Budget): number {
+  const fitting = Math.floor(budget.limitBytes / 2 / connectionBytes);
+  return Math.min(Math.max(fitting, fewestConnections), mostConnections);
+}
 /** When stopping, half-sent requests get so long. */
 export const lingerMs = 3000;
 
@@ -42,7 +51,11 @@ export function bindServer<T extends Server>(
     server.listen(
       "path" in target
         ? target.path
-        : { port: target.port, ...(target.host === undefined ? {} : { host: target.host }) },
+        : {
+            port: target.port,
+            ipv6Only: target.ipv6Only ?? false,
+            ...(target.host === undefined ? {} : { host: target.host }),
+          },
       () => {
         server.off("error", reject);
         // Out of file descriptors, mostly: the connection is lost, the server goes on.
@@ -73,6 +86,7 @@ export function warnOfDrops(server: Server, { clock, log }: ServerDeps, endpoint
     const nowMs = clock.monotonicMs();
     if (nowMs - saidMs < dropWarningMs) return;
     saidMs = nowMs;
+    const { maxConnections } = server;
     log.warn(`More than ${maxConnections} connections; further ones are refused.`, { endpoint });
   });
 }

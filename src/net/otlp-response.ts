@@ -5,7 +5,6 @@
  *     the same as JSON: {"partialSuccess": {"rejectedSpans": "3", "errorMessage": "…"}}
  */
 import type { PushResult } from "../component.ts";
-import type { Logger } from "../log.ts";
 import { wireFixed32, wireFixed64, wireLength, wireVarint } from "../pdata/wire.ts";
 import { type DecodedStatus, decodeStatus } from "./rpc-status.ts";
 
@@ -40,15 +39,6 @@ export function parsePartialSuccess(body: Uint8Array): PushResult {
   }
   const message = partial["errorMessage"] ?? partial["error_message"];
   return partialSuccess(rejected, typeof message === "string" ? message : "");
-}
-
-/** A backend that took everything may still have something to say; delivery reports what was rejected. */
-export function noteBackendWarning(result: PushResult, log: Logger): PushResult {
-  const message = result.message ?? "";
-  if (message !== "" && result.rejectedItems === 0) {
-    log.warn("Partial success response", { message, dropped_items: 0 });
-  }
-  return result;
 }
 
 /** A google.rpc.Status in foreign bytes; undefined when they are none. */

@@ -7,10 +7,14 @@
  * Loopback addresses and `localhost` never take a proxy of the environment.
  */
 import { BlockList, isIP } from "node:net";
+import { TelemetryError } from "../errors.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The proxy for a URL, or undefined for a direct connection. Throws where the environment names no URL. */
+/**
+ * The proxy for a URL, or undefined for a direct connection. Throws CONFIG_INVALID where the environment names
+ * no proxy that can be used.
+ */
 export function proxyFor(
   target: URL,
   proxyUrl: string,
@@ -21,11 +25,15 @@ export function proxyFor(
   const value = variable(environment, name);
   if (value === "" || isExcluded(target, variable(environment, "NO_PROXY"))) return undefined;
   const proxy = value.includes("://") ? value : `http://${value}`;
-  if (!URL.canParse(proxy)) throw new Error(`cannot use ${name}: invalid proxy address`);
+  if (!URL.canParse(proxy)) throw unusable(name, "invalid proxy address");
   const url = new URL(proxy);
   if (url.protocol === "http:" || url.protocol === "https:") return url;
-  throw new Error(`cannot use ${name}: unsupported proxy scheme "${url.protocol.slice(0, -1)}"`);
+  throw unusable(name, `unsupported proxy scheme "${url.protocol.slice(0, -1)}"`);
 }
+
+/** Without the value: it may carry credentials. */
+const unusable = (name: string, why: string) =>
+  new TelemetryError("CONFIG_INVALID", `cannot use ${name}: ${why}`);
 
 /** The proxy's credentials as a header value, or undefined. */
 export function proxyAuthorization(proxy: URL): string | undefined {

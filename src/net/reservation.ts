@@ -5,6 +5,7 @@ import { TelemetryError } from "../errors.ts";
 export class Reservation {
   readonly #budget: Budget;
   #bytes = 0;
+  #hasEnded = false;
 
   constructor(budget: Budget) {
     this.#budget = budget;
@@ -14,9 +15,14 @@ export class Reservation {
     return this.#bytes;
   }
 
-  /** False: the budget is full, nothing was reserved. */
+  /** Nobody waits for the request any more. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  /** False: the budget is full, or the reservation has ended; nothing was reserved. */
   tryAdd(bytes: number): boolean {
-    if (!this.#budget.tryReserve(bytes)) return false;
+    if (this.#hasEnded || !this.#budget.tryReserve(bytes)) return false;
     this.#bytes += bytes;
     return true;
   }
@@ -27,7 +33,9 @@ export class Reservation {
     this.#bytes -= bytes;
   }
 
+  /** Ends it: what still works on the request (a decoder) gets nothing more. */
   release(): void {
+    this.#hasEnded = true;
     if (this.#bytes === 0) return;
     this.#budget.release(this.#bytes);
     this.#bytes = 0;

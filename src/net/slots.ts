@@ -9,15 +9,15 @@ export class Slots {
   }
 
   /** Resolves with true once there is a slot, with false when aborted first; `release` must follow true. */
-  take(abort: AbortSignal): Promise<boolean> {
-    if (abort.aborted) return Promise.resolve(false);
+  take(abort?: AbortSignal): Promise<boolean> {
+    if (abort?.aborted === true) return Promise.resolve(false);
     if (this.#free > 0) {
       this.#free--;
       return Promise.resolve(true);
     }
     return new Promise((resolve) => {
       const grant = () => {
-        abort.removeEventListener("abort", giveUp);
+        abort?.removeEventListener("abort", giveUp);
         resolve(true);
       };
       const giveUp = () => {
@@ -25,7 +25,7 @@ export class Slots {
         resolve(false);
       };
       this.#waiting.push(grant);
-      abort.addEventListener("abort", giveUp, { once: true });
+      abort?.addEventListener("abort", giveUp, { once: true });
     });
   }
 

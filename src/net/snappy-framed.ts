@@ -9,17 +9,25 @@
  *       80…fd and fe (padding) are skipped, 02…7f are errors, ff repeats the stream's beginning
  */
 import { TelemetryError } from "../errors.ts";
-import { decodeSnappy, encodeSnappy } from "./snappy.ts";
+import { runSteps } from "../pdata/json/slices.ts";
+import { DecodedOutput } from "./decoded-output.ts";
+import { announcedSnappyBytes, decodeSnappy, encodeSnappy } from "./snappy.ts";
 
 const streamStart = Buffer.from("ff060000734e61507059", "hex");
+/** Older Collectors send the framing format under the name of the block format. */
+export const isFramedSnappy = (bytes: Uint8Array): boolean =>
+  streamStart.equals(bytes.subarray(0, streamStart.length));
+
 /** A chunk stands for at most this much data. */
 const maxChunkBytes = 65_536;
 
 const malformed = (cause: string) =>
   new TelemetryError("MALFORMED_DATA", `snappy: corrupt input (${cause})`);
 
-/** The parts' concatenation as one stream. */
-export function encodeFramedSnappy(parts: readonly Uint8Array[]): Uint8Array {
+/** The parts' concatenation as one stream, in steps of a chunk. */
+export function* encodeFramedSnappySteps(
+  parts: readonly Uint8Array[],
+): Generator<void, Uint8Array> {
   const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   const chunks: Uint8Array[] = [streamStart];
   for (let at = 0; at < bytes.length; at += maxChunkBytes) {
@@ -28,9 +36,14 @@ export function encodeFramedSnappy(parts: readonly Uint8Array[]): Uint8Array {
     const smaller = block.length < data.length;
     chunks.push(chunkHead(smaller ? 0 : 1, data, smaller ? block.length : data.length));
     chunks.push(smaller ? block : data);
+    yield;
   }
   return Buffer.concat(chunks);
 }
+
+/** The same in one go: for small input. */
+export const encodeFramedSnappy = (parts: readonly Uint8Array[]): Uint8Array =>
+  runSteps(encodeFramedSnappySteps(parts));
 
 function chunkHead(type: number, data: Uint8Array, bodyBytes: number): Uint8Array {
   const head = Buffer.allocUnsafe(8);
@@ -40,11 +53,17 @@ function chunkHead(type: number, data: Uint8Array, bodyBytes: number): Uint8Arra
   return head;
 }
 
-/** Throws TOO_LARGE before more than maxBytes come out, MALFORMED_DATA for broken input. */
-export function decodeFramedSnappy(bytes: Uint8Array, maxBytes: number): Uint8Array {
+/** Decoded in one step: a chunk stands for at most 64 KiB. */
+const stepBytes = 128 * 1024;
+
+/** Decodes a stream (see `StepDecoder`). Throws TOO_LARGE before more comes out, MALFORMED_DATA for broken input. */
+export function* framedSnappySteps(
+  bytes: Uint8Array,
+  output: DecodedOutput,
+): Generator<void, void> {
   const input = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const found: Uint8Array[] = [];
-  let total = 0;
+  if (input.length === 0) throw malformed("stream identifier");
+  let work = 0;
   for (let at = 0; at < input.length; ) {
     if (at + 4 > input.length) throw malformed("chunk header");
     const type = input[at]!;
@@ -52,26 +71,38 @@ export function decodeFramedSnappy(bytes: Uint8Array, maxBytes: number): Uint8Ar
     if (end > input.length) throw malformed("chunk length");
     if (at === 0 && type !== 0xff) throw malformed("stream identifier");
     if (type <= 1) {
-      const data = chunkData(type, input.subarray(at + 4, end), maxBytes - total);
-      total += data.length;
-      found.push(data);
-    } else if (type < 0x80) {
-      throw malformed(`chunk type ${type}`);
-    } else if (type === 0xff && !input.subarray(at, end).equals(streamStart)) {
+      const data = chunkData(type, input.subarray(at + 4, end), output);
+      yield* output.grow(data.length);
+      output.add(data);
+      work += data.length;
+    } else if (type < 0x80) throw malformed(`chunk type ${type}`);
+    else if (type === 0xff && !input.subarray(at, end).equals(streamStart)) {
       throw malformed("stream identifier");
     }
     at = end;
+    // A chunk costs something even if it decodes to nothing.
+    work += 64;
+    if (work >= stepBytes) {
+      work = 0;
+      yield;
+    }
   }
-  return found.length === 1 ? found[0]! : Buffer.concat(found);
 }
 
-function chunkData(type: number, body: Buffer, maxBytes: number): Uint8Array {
+/** Decodes a stream in one go: for small ones. */
+export function decodeFramedSnappy(bytes: Uint8Array, maxBytes: number): Uint8Array {
+  const output = new DecodedOutput(maxBytes);
+  runSteps(framedSnappySteps(bytes, output));
+  return output.take();
+}
+
+function chunkData(type: number, body: Buffer, output: DecodedOutput): Uint8Array {
   if (body.length < 4) throw malformed("chunk length");
   const bytes = body.subarray(4);
-  if (type === 1 && bytes.length > Math.min(maxBytes, maxChunkBytes)) {
-    throw new TelemetryError("TOO_LARGE", "request body too large");
-  }
-  const data = type === 1 ? bytes : decodeSnappy(bytes, Math.min(maxBytes, maxChunkBytes));
+  const announced = type === 1 ? bytes.length : announcedSnappyBytes(bytes);
+  output.check(output.length + announced);
+  if (announced > maxChunkBytes) throw malformed("chunk length");
+  const data = type === 1 ? bytes : decodeSnappy(bytes, maxChunkBytes);
   if (maskedCrc(data) !== body.readUInt32LE(0)) throw malformed("checksum");
   return data;
 }

@@ -9,53 +9,53 @@
  *       11 copy      the same with an offset of four bytes
  */
 import { TelemetryError } from "../errors.ts";
+import { runSteps } from "../pdata/json/slices.ts";
+import { DecodedOutput } from "./decoded-output.ts";
 
 const malformed = (cause: string) =>
   new TelemetryError("MALFORMED_DATA", `snappy: corrupt input (${cause})`);
 
-/** How far a block is decoded: the next byte to read, the next to write. */
+/** How far a block is decoded: the next byte to read, the next to write, and what is left of a long literal. */
 interface Progress {
   read: number;
   written: number;
+  literal: number;
 }
 
-/** Between two steps of `snappySteps` at most this much (and one literal) is written. */
-const stepBytes = 1 << 20;
+/** Bytes written between two steps; an element may be a single byte, so this bounds their number, too. */
+const stepBytes = 128 * 1024;
 
-/**
- * Decodes a block in steps, so that a large one need not hold up the event loop. `admit` is asked for the
- * announced length before anything is allocated, and throws to refuse it.
- */
-export function* snappySteps(
-  bytes: Uint8Array,
-  admit: (length: number) => void,
-): Generator<void, Uint8Array> {
+/** Decodes a block (see `StepDecoder`); its announced length is checked before anything is allocated. */
+export function* snappySteps(bytes: Uint8Array, output: DecodedOutput): Generator<void, void> {
   const header = readLength(bytes);
-  admit(header.length);
+  output.check(header.length);
   // No element yields more than 64 bytes for three: a larger claim is a lie, not worth its memory.
   if (header.length > bytes.length * 32) throw malformed("announced length");
-  const out = Buffer.allocUnsafeSlow(header.length);
-  const progress = { read: header.end, written: 0 };
+  yield* output.grow(header.length, header.length);
+  const out = output.bytes.subarray(0, header.length);
+  const progress: Progress = { read: header.end, written: 0, literal: 0 };
   while (progress.read < bytes.length) {
     decodeElements(bytes, out, progress, progress.written + stepBytes);
     yield;
   }
   if (progress.written !== out.length) throw malformed("length");
-  return out;
+  output.length = out.length;
 }
 
-/** Decodes a block; TOO_LARGE before anything is allocated. */
+/** Decodes a block in one go: for short ones. TOO_LARGE before anything is allocated. */
 export function decodeSnappy(bytes: Uint8Array, maxBytes: number): Uint8Array {
-  const steps = snappySteps(bytes, (length) => {
-    if (length > maxBytes) throw new TelemetryError("TOO_LARGE", "request body too large");
-  });
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done === true) return value;
-  }
+  const output = new DecodedOutput(maxBytes);
+  runSteps(snappySteps(bytes, output));
+  return output.take();
 }
 
-function decodeElements(bytes: Uint8Array, out: Buffer, progress: Progress, until: number): void {
+function decodeElements(
+  bytes: Uint8Array,
+  out: Uint8Array,
+  progress: Progress,
+  until: number,
+): void {
+  if (progress.literal > 0) copyLiteral(bytes, out, progress, until);
   let p = progress.read;
   let at = progress.written;
   while (p < bytes.length && at < until) {
@@ -69,9 +69,13 @@ function decodeElements(bytes: Uint8Array, out: Buffer, progress: Progress, unti
         p += extra;
       }
       if (p + length > bytes.length || at + length > out.length) throw malformed("literal");
-      out.set(bytes.subarray(p, p + length), at);
-      p += length;
-      at += length;
+      if (length > longLiteralBytes) {
+        progress.read = p;
+        progress.written = at;
+        progress.literal = length;
+        return copyLiteral(bytes, out, progress, until);
+      }
+      for (const end = p + length; p < end; p++) out[at++] = bytes[p]!;
       continue;
     }
     const offsetBytes = (tag & 3) === 3 ? 4 : tag & 3;
@@ -88,6 +92,19 @@ function decodeElements(bytes: Uint8Array, out: Buffer, progress: Progress, unti
   }
   progress.read = p;
   progress.written = at;
+}
+
+/** From here on a call of `set` is cheaper than a loop, and the copy may need more than one step. */
+const longLiteralBytes = 256;
+
+/** Copies of a long literal what the step has room for. */
+function copyLiteral(bytes: Uint8Array, out: Uint8Array, progress: Progress, until: number): void {
+  const { read, written, literal } = progress;
+  const length = Math.min(literal, until - written);
+  out.set(bytes.subarray(read, read + length), written);
+  progress.read += length;
+  progress.written += length;
+  progress.literal -= length;
 }
 
 /** What a block says of its decoded length. */
@@ -113,8 +130,8 @@ const hashBits = 14;
 /** Matches are looked for within blocks of this size, so that positions fit the table. */
 const blockBytes = 1 << 16;
 
-/** Encodes a block: greedy matching over a hash of four bytes, as the reference encoder. */
-export function encodeSnappy(bytes: Uint8Array): Uint8Array {
+/** Encodes a block in steps of 64 KiB: greedy matching over a hash of four bytes, as the reference encoder. */
+export function* encodeSnappySteps(bytes: Uint8Array): Generator<void, Uint8Array> {
   const out = Buffer.allocUnsafeSlow(32 + bytes.length + Math.ceil(bytes.length / 6));
   let at = 0;
   let rest = bytes.length;
@@ -125,17 +142,15 @@ export function encodeSnappy(bytes: Uint8Array): Uint8Array {
   out[at++] = rest;
   const table = new Int32Array(1 << hashBits);
   for (let start = 0; start < bytes.length; start += blockBytes) {
-    at = encodeBlock(
-      bytes,
-      start,
-      Math.min(start + blockBytes, bytes.length),
-      out,
-      at,
-      table.fill(-1),
-    );
+    const end = Math.min(start + blockBytes, bytes.length);
+    at = encodeBlock(bytes, start, end, out, at, table.fill(-1));
+    yield;
   }
   return out.subarray(0, at);
 }
+
+/** The same in one go: for short input. */
+export const encodeSnappy = (bytes: Uint8Array): Uint8Array => runSteps(encodeSnappySteps(bytes));
 
 function encodeBlock(
   b: Uint8Array,

@@ -3,7 +3,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   type ConnectionOptions,
+  createSecureContext,
   getCACertificates,
+  type SecureContext,
   type SecureContextOptions,
   type TlsOptions,
 } from "node:tls";
@@ -17,15 +19,26 @@ type CommonTls = Omit<
   "insecure" | "insecure_skip_verify" | "server_name_override"
 >;
 
-/** Options of a TLS server; reads the files, throws CONFIG_INVALID naming the one that cannot be read. */
+/** Options of a TLS server; reads the files, throws CONFIG_INVALID for what cannot be read or used. */
 export function serverTlsOptions(tls: ServerTlsConfig): TlsOptions {
   const isMutual = tls.client_ca_file !== "";
-  return {
+  const options = {
     ...contextOptions(tls),
     ...(isMutual ? { ca: [readPem("client_ca_file", tls.client_ca_file)] } : {}),
     requestCert: isMutual,
     rejectUnauthorized: isMutual,
   };
+  secureContextOf(options);
+  return options;
+}
+
+/** Throws CONFIG_INVALID for files and values that do not go together. */
+export function secureContextOf(options: SecureContextOptions): SecureContext {
+  try {
+    return createSecureContext(options);
+  } catch (error) {
+    throw invalid(causeText(error), error);
+  }
 }
 
 /** Options of a TLS connection; read anew for each, so that exchanged files are taken by the next one. */
@@ -88,16 +101,19 @@ function pem(key: string, file: string, text: Secret | undefined): string | unde
 }
 
 function readPem(key: string, file: string): string {
+  let text: string;
   try {
-    return readFileSync(file, "utf8");
+    text = readFileSync(file, "utf8");
   } catch (error) {
-    throw new TelemetryError(
-      "CONFIG_INVALID",
-      `failed to load TLS config: cannot read ${key} ${file}: ${causeText(error)}`,
-      { cause: error },
-    );
+    throw invalid(`cannot read ${key} ${file}: ${causeText(error)}`, error);
   }
+  // OpenSSL takes an empty file for no certificate at all; it is one that is being written.
+  if (text.includes("-----BEGIN ")) return text;
+  throw invalid(`no PEM data in ${key} ${file}`);
 }
+
+const invalid = (text: string, cause?: unknown) =>
+  new TelemetryError("CONFIG_INVALID", `failed to load TLS config: ${text}`, { cause });
 
 /** Where Linux distributions keep their bundle; the order is Go's (crypto/x509/root_linux.go). */
 const bundles = [
@@ -111,13 +127,18 @@ const bundles = [
 
 let system: { readonly key: string; readonly certificates: readonly string[] } | undefined;
 
-/** The system's trust store, as Go finds it: SSL_CERT_FILE and SSL_CERT_DIR replace the usual places. */
+/**
+ * The system's trust store, in effect as Go finds it: SSL_CERT_FILE replaces the bundle and SSL_CERT_DIR the
+ * directories. The usual directories hold what the usual bundle holds, so one of the two joins it, and only both
+ * replace it.
+ */
 function systemCertificates(): readonly string[] {
   const { SSL_CERT_FILE: file = "", SSL_CERT_DIR: directories = "" } = process.env;
   const key = `${file}\n${directories}`;
   if (system?.key === key) return system.certificates;
-  const found =
-    file !== "" || directories !== "" ? namedCertificates(file, directories) : usualCertificates();
+  const isReplaced = file !== "" && directories !== "";
+  const usual = isReplaced ? [] : usualCertificates();
+  const found = [...new Set([...namedCertificates(file, directories), ...usual])];
   system = { key, certificates: found };
   return found;
 }

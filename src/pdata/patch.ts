@@ -17,6 +17,23 @@ function guessLengthBytes(length: number): number {
   return length < 16_000 ? 2 : 3;
 }
 
+/**
+ * How much longer parts became by rewriting, lately: room for it is made at once, because growing in the end
+ * copies everything and touches new pages. It falls slowly: edits and payloads alternate. Never so much that a
+ * part which did not grow would leave its buffer half empty (`finish` copies it then).
+ */
+let recentGrowth = 1 / 8;
+const maxGrowth = 3 / 4;
+/** Small parts grow more and cost nothing: they say nothing of large ones. */
+const notedBytes = 16 * 1024;
+
+function noteGrowth(before: number, after: number): void {
+  if (before < notedBytes) return;
+  const growth = after / before - 1 + 1 / 64;
+  if (growth > recentGrowth) recentGrowth = Math.min(growth, maxGrowth);
+  else recentGrowth = Math.max(recentGrowth * 0.98, 1 / 8);
+}
+
 /** Stands in until something changes; nothing is ever written to it. */
 const unused = new Writer(0);
 
@@ -142,6 +159,7 @@ export class Patch {
     if (this.#dropped[0]! > 0 && this.#kept[0] === 0) return undefined;
     const { out } = this;
     out.raw(this.#bytes, this.#from[0]);
+    noteGrowth(this.#bytes.length, out.position);
     // The writer is this part's own: its buffer is handed over unless it is mostly air.
     return out.position * 2 >= out.bytes.length ? out.bytes.subarray(0, out.position) : out.take();
   }
@@ -158,7 +176,7 @@ export class Patch {
     if (this.#open >= level) return;
     if (this.#open < 0) {
       const { length } = this.#bytes;
-      this.out = new Writer(length + (length >> 3) + 64);
+      this.out = new Writer(Math.ceil(length * (1 + recentGrowth)) + 64);
       this.#open = 0;
     }
     for (let l = this.#open + 1; l <= level; l++) {

@@ -48,7 +48,7 @@ export function rewriteRegular<S extends Signal>(
 }
 
 /** The payload of the parts that are left, seams moved along. */
-function withoutGaps<S extends Signal>(
+export function withoutGaps<S extends Signal>(
   payload: Payload<S>,
   parts: readonly (Uint8Array | undefined)[],
   partItems: readonly number[],

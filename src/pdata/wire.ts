@@ -56,7 +56,7 @@ export class Cursor {
         for (let shift = 7; ; shift += 7) {
           const byte = b[p++]!;
           if (shift < 28) length |= (byte & 127) << shift;
-          if (byte < 128) break;
+          if (!(byte > 127)) break;
         }
       }
       this.valueStart = p;
@@ -109,7 +109,8 @@ export function readVarint(b: Uint8Array, p: number): [value: number, end: numbe
   for (;;) {
     const byte = b[p++]!;
     value += (byte & 127) * factor;
-    if (byte < 128) return [value, p];
+    // Not `byte < 128`: that would never end where unverified bytes end in a continuation bit.
+    if (!(byte > 127)) return [value, p];
     factor *= 128;
   }
 }
@@ -121,7 +122,7 @@ export function readVarint64(b: Uint8Array, p: number): bigint {
   for (;;) {
     const byte = b[p++]!;
     value |= BigInt(byte & 127) << shift;
-    if (byte < 128) return BigInt.asUintN(64, value);
+    if (!(byte > 127)) return BigInt.asUintN(64, value);
     shift += 7n;
   }
 }

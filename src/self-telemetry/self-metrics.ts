@@ -74,7 +74,10 @@ function createReaders(options: SelfMetricsOptions): Required<Component>[] {
     scope: { name: serviceName, version },
   };
   const resource = resourceAttributes({ name: serviceName, version }, config.resource);
-  const listen = (spec: HttpServerSpec) => options.listen(owner, spec);
+  const listen = (spec: HttpServerSpec) =>
+    options.listen(owner, spec).catch((error: unknown) => {
+      throw listenError(error, spec.endpoint);
+    });
   return (config.metrics.readers ?? [defaultReader]).map((reader, index) =>
     reader.pull === undefined
       ? new PushReader({ config: pushConfig(reader, index), resource, source, clock, log })
@@ -85,6 +88,16 @@ function createReaders(options: SelfMetricsOptions): Required<Component>[] {
           log,
           listen,
         }),
+  );
+}
+
+/** Its port is the first that two services on one machine share, and no component's `endpoint` moves it. */
+function listenError(error: unknown, endpoint: string): unknown {
+  if (!(error instanceof TelemetryError) || error.code !== "ADDRESS_IN_USE") return error;
+  return new TelemetryError(
+    "ADDRESS_IN_USE",
+    `cannot listen on ${endpoint} for the service's own metrics: the address is already in use, often by another instance. Move them with service::telemetry::metrics::readers, or switch them off with --set service.telemetry.metrics.level=none.`,
+    { cause: error },
   );
 }
 

@@ -12,7 +12,7 @@ const ranks: readonly (readonly string[])[] = [
   ["transport", "pdata", "regex"],
   ["config"],
   ["component"],
-  ["net", "metrics", "prometheus", "ottl", "durable-log", "self-telemetry"],
+  ["net", "metrics", "prometheus", "attribute-actions", "ottl", "durable-log", "self-telemetry"],
   ["delivery", "tsdb", "promql", "history", "rules", "api"],
   ["engine"],
   ["registry"],

@@ -10,6 +10,7 @@ import {
   negotiate,
 } from "../../src/prometheus/negotiate.ts";
 import { renderFamilies } from "../../src/prometheus/text-writer.ts";
+import { familiesOf } from "../support/parse-families.ts";
 
 type NumberText = number | string;
 type Pairs = [string, string][];
@@ -130,4 +131,59 @@ describe("expfmt", () => {
       expect(negotiate(c.accept, { openMetrics: true }).kind).toBe("text");
     }
   });
+
+  interface ParseCase {
+    in: string;
+    families: FamilyCase["family"][];
+  }
+  const parsed = load<ParseCase>("text_parse").map((c) => [JSON.stringify(c.in), c] as const);
+  test.each(parsed)("parses %s", (_, c) => {
+    const families = familiesOf(Buffer.from(c.in), "text-push");
+    const out = c.in.replace("gauge_histogram", "gaugehistogram");
+    const wanted = c.families.map((family) => familyOf({ family, out }));
+    expect(byName(families)).toEqual(byName(wanted));
+  });
+
+  interface ErrorCase {
+    in: string;
+    error_prefix_utf8?: string;
+  }
+  const errors = load<ErrorCase>("text_parse_errors");
+  const utf8 = errors.filter((c) => c.error_prefix_utf8 !== undefined);
+  test.each(utf8.map((c) => [JSON.stringify(c.in), c] as const))("refuses %s", (_, c) => {
+    const message = messageOf(() => familiesOf(bytesOf(c.in), "text-push"));
+    expect(message.slice(0, c.error_prefix_utf8!.length)).toBe(c.error_prefix_utf8);
+  });
+
+  test("names are UTF-8: what only the legacy scheme refuses is taken", () => {
+    const legacy = errors.filter((c) => c.error_prefix_utf8 === undefined);
+    expect(legacy).toHaveLength(2);
+    for (const c of legacy) expect(familiesOf(bytesOf(c.in), "text-push")).toHaveLength(1);
+  });
 });
+
+/** JSON cannot say the byte 0xbd, it says U+FFFD; the case's message tells. */
+const bytesOf = (input: string) => Buffer.from(input.replaceAll("\u{fffd}", "\u{bd}"), "latin1");
+
+function messageOf(act: () => unknown): string {
+  try {
+    act();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return "";
+}
+
+const finiteText = (_: string, value: unknown) =>
+  typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+
+/** Families as plain values; upstream gives them in no order. */
+const byName = (families: readonly Family[]): unknown =>
+  JSON.parse(
+    JSON.stringify(
+      families
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+        .map(({ name, type, help, samples }) => ({ name, type, help, samples })),
+      finiteText,
+    ),
+  );

@@ -10,7 +10,10 @@ const examples = readdirSync(join(root, "examples")).filter((name) => name.endsW
 /** The same configuration with every listener on a free port. */
 function onFreePorts(yaml: string): string {
   return yaml
-    .replaceAll(/endpoint: localhost:(4317|4318|9090|13133|55679)/gu, "endpoint: localhost:0")
+    .replaceAll(
+      /endpoint: localhost:(4317|4318|8125|8126|9090|13133|55679)/gu,
+      "endpoint: localhost:0",
+    )
     .replaceAll(
       /^(\s+)(grpc|http|health_check|zpages):$(?!\n\s+endpoint:)/gmu,
       "$1$2: { endpoint: localhost:0 }",

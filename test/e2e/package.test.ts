@@ -35,6 +35,9 @@ test("prints its version", () => {
 
 test("writes a configuration that it accepts", () => {
   expect(run("init").status).toBe(0);
+  expect(readFileSync(join(folder, "pipelines.yaml"), "utf8")).toContain(
+    "$schema=./node_modules/repomind-telemetry/schema/pipelines.schema.json",
+  );
   expect(existsSync(join(folder, "pipelines.yaml"))).toBe(true);
   const validated = run("validate");
   expect([validated.stderr, validated.status]).toEqual(["", 0]);

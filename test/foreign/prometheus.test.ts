@@ -119,7 +119,7 @@ service:
     const config = join(directory, "prometheus.yml");
     const targets = [
       service.address("exporter prometheus", "http"),
-      service.address("extension service::telemetry::metrics", "http"),
+      service.address("service::telemetry::metrics", "http"),
     ];
     writeFileSync(
       config,
@@ -218,7 +218,7 @@ service:
   });
 
   test("promtool accepts the pipeline's page and the service's own", async () => {
-    for (const owner of ["exporter prometheus", "extension service::telemetry::metrics"]) {
+    for (const owner of ["exporter prometheus", "service::telemetry::metrics"]) {
       const page = await (await fetch(`http://${service.address(owner, "http")}/metrics`)).text();
       const promtool = spawnSync("promtool", ["check", "metrics"], {
         input: page,

@@ -1,5 +1,7 @@
-import { createPayload, type Payload } from "../../src/pdata/payload.ts";
-import { Cursor, Writer } from "../../src/pdata/wire.ts";
+import { spans } from "../../bench/shapes.ts";
+import { createPayload, type Payload, type Signal } from "../../src/pdata/payload.ts";
+import { verify } from "../../src/pdata/verify.ts";
+import { Cursor, Writer, wireFixed64 } from "../../src/pdata/wire.ts";
 
 /** One request with a log record for each name; the name is the record's body. */
 export function logsPayload(names: readonly string[]): Payload<"logs"> {
@@ -16,6 +18,36 @@ export function logsPayload(names: readonly string[]): Payload<"logs"> {
   w.end(scope);
   w.end(resource);
   return createPayload("logs", [w.take()], [names.length]);
+}
+
+/** One request of any signal with so many items; log records are named `<name>0`, `<name>1` … */
+export function requestOf(signal: Signal, items: number, name = "log"): Payload {
+  if (signal === "logs") return logsPayload(Array.from({ length: items }, (_, i) => `${name}${i}`));
+  const bytes = signal === "traces" ? spans(items) : gauges(items);
+  return createPayload(signal, [bytes], [verify(signal, bytes)]);
+}
+
+/** Metrics `gauge_0`, `gauge_1` … with one integer point each. */
+function gauges(count: number): Uint8Array {
+  const w = new Writer();
+  const resource = w.begin(1);
+  const scope = w.begin(2);
+  for (let i = 0; i < count; i++) {
+    const metric = w.begin(2);
+    w.string(1, `gauge_${i}`);
+    const gauge = w.begin(5);
+    const point = w.begin(1);
+    w.tag(3, wireFixed64);
+    w.fixed64(1_700_000_000_000_000_000n);
+    w.tag(6, wireFixed64);
+    w.fixed64(BigInt(i));
+    w.end(point);
+    w.end(gauge);
+    w.end(metric);
+  }
+  w.end(scope);
+  w.end(resource);
+  return w.take();
 }
 
 /** The bodies of all log records of a payload, in order. */

@@ -1,5 +1,6 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ConfigIo } from "../../src/config/expand.ts";
 import { loadConfig, readConfigFile } from "../../src/config/load.ts";
 import type { Problem } from "../../src/config/problems.ts";
 import { kinds, type Registry, sections } from "../../src/config/registry-contract.ts";
@@ -19,26 +20,51 @@ export interface Classified {
   readonly errors: readonly Problem[];
 }
 
-/** Loads and checks every configuration of a folder against a registry. */
+/**
+ * Loads and checks every configuration of a folder against a registry. Its variables are set to what fits, and so
+ * is the placeholder of the templates among them (`%[1]s`, a host).
+ */
 export async function classifyRealConfigs(
   folder: "covered" | "other",
   registry: Registry,
-  env: Readonly<Record<string, string>> = {},
 ): Promise<Classified[]> {
   const classified: Classified[] = [];
   for (const name of readdirSync(join(realConfigs, folder)).toSorted()) {
-    classified.push(await classify(join(realConfigs, folder, name), name, registry, env));
+    const path = join(realConfigs, folder, name);
+    const text = readFileSync(path, "utf8");
+    const read = (asked: string) =>
+      asked === path ? text.replaceAll("%[1]s", "localhost") : readConfigFile(asked);
+    classified.push(
+      await classify(path, name, registry, { env: plausibleEnv(text), readFile: read }),
+    );
   }
   return classified;
+}
+
+/** A value for every variable that a text refers to, by its name and by what stands behind it. */
+function plausibleEnv(text: string): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [, name, next] of text.matchAll(/\$\{(?:env:)?(\w+)(?::-[^}]*)?\}(.?)/gu)) {
+    env[name!] = plausibleValue(name!, next === ":");
+  }
+  return env;
+}
+
+function plausibleValue(name: string, portFollows: boolean): string {
+  if (name.endsWith("PORT")) return "4317";
+  if (portFollows || /(?:IP|HOST|HOSTNAME|ADDRESS|INTERFACE)$/u.test(name)) return "localhost";
+  if (name.endsWith("LEVEL")) return "info";
+  if (/(?:URL|URI|ENDPOINT|REALM|SERVICE)/u.test(name)) return "http://localhost:4318";
+  return /(?:MIB|SIZE|LIMIT|COUNT|PERCENT)/u.test(name) ? "512" : "text";
 }
 
 async function classify(
   path: string,
   file: string,
   registry: Registry,
-  env: Readonly<Record<string, string>>,
+  io: ConfigIo,
 ): Promise<Classified> {
-  const loaded = loadConfig({ configs: [path], sets: [], env, readFile: readConfigFile });
+  const loaded = loadConfig({ configs: [path], sets: [], ...io });
   const { problems } = await resolveLoaded(loaded, registry);
   const missing = problems.filter(({ message }) => /^'\w+' unknown type: /u.test(message));
   const errors = problems.filter((problem) => !missing.includes(problem));

@@ -76,7 +76,10 @@ const batchFields = section({
   min_size: int().default(8192).describe("Send a batch once it is this large."),
   max_size: int().default(0).describe("Largest batch; larger ones are split. 0: no bound."),
   sizer: z
-    .enum(["items", "bytes"])
+    .enum(["items", "bytes"], {
+      error: ({ input }) =>
+        `\`batch\` supports only \`items\` or \`bytes\` sizer, found ${JSON.stringify(input)}`,
+    })
     .optional()
     .describe("Unit of the sizes; the queue's own if that is items or bytes, else items."),
   partition: partitionFields

@@ -23,6 +23,10 @@ export const cors = section({
 
 const codings = ["", "gzip", "zstd", "zlib", "snappy", "deflate", "lz4", "x-snappy-framed"];
 
+/** RFC 9110, 5.1 and 5.5; anything else would fail request by request. */
+const headerName = /^[\w!#$%&'*+.^`|~-]+$/u;
+const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/u;
+
 /** Header names may come as a map or as a list of name and value. */
 const headerList = z
   .union([
@@ -36,7 +40,16 @@ const headerList = z
           ? value.map(({ name, value: text }) => [name, text])
           : Object.entries(value),
       ),
-  );
+  )
+  .superRefine((headers, context) => {
+    for (const [name, value] of headers) {
+      if (headerName.test(name) && headerValue.test(value)) continue;
+      context.addIssue({
+        code: "custom",
+        message: `${JSON.stringify(name)} is no header that can be sent`,
+      });
+    }
+  });
 
 /** Defaults of the timeouts; the otlp receiver's differ from other servers'. */
 export interface HttpServerDefaults {
@@ -70,16 +83,14 @@ export const httpServerKeys = (defaults: HttpServerDefaults = usualDefaults) => 
   response_headers: headerList.optional().describe("Headers added to every response."),
   compression_algorithms: z
     .array(z.enum(codings as [string, ...string[]]))
-    .default(["", "gzip", "zstd", "zlib", "snappy", "deflate"])
-    .describe(
-      'Accepted codings; "" is none. lz4 and x-snappy-framed are refused request by request.',
-    ),
+    .default(codings)
+    .describe('Accepted codings; "" is none. Bodies in another one are refused.'),
   read_timeout: durationWithDefault("0s").describe("For a whole request; 0: 30s."),
   read_header_timeout: durationWithDefault(defaults.readHeaderTimeout).describe(
     "For a request's headers; 0: 10s.",
   ),
   write_timeout: durationWithDefault(defaults.writeTimeout).describe(
-    "For the response; 0: no bound of its own.",
+    "A client that takes nothing of a response for this long is cut; 0: 30s.",
   ),
   idle_timeout: durationWithDefault(defaults.idleTimeout).describe(
     "A connection may be silent this long between requests; 0: 120s.",
@@ -106,7 +117,7 @@ export function httpServerSpec(config: HttpServerConfig) {
   return {
     kind: "http" as const,
     endpoint: config.endpoint,
-    transport: config.transport === "unix" ? ("unix" as const) : ("tcp" as const),
+    transport: config.transport,
     tls: config.tls,
     maxBodyBytes:
       config.max_request_body_size > 0 ? config.max_request_body_size : defaultMaxBodyBytes,

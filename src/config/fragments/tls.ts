@@ -3,6 +3,14 @@ import { durationWithDefault, refused, secret, section, z } from "../fields.ts";
 
 const versions = ["1.0", "1.1", "1.2", "1.3"] as const;
 
+/** A version, empty for the default; its mistake is told as the Collector does. */
+const version = (key: string) =>
+  z
+    .enum(["", ...versions], {
+      error: ({ input }) => `invalid TLS ${key}: unsupported TLS version: ${JSON.stringify(input)}`,
+    })
+    .default("");
+
 const common = {
   ca_file: z
     .string()
@@ -17,14 +25,8 @@ const common = {
   cert_pem: secret().optional().describe("The same as text."),
   key_file: z.string().default("").describe("File with the own key."),
   key_pem: secret().optional().describe("The same as text."),
-  min_version: z
-    .enum(["", ...versions])
-    .default("")
-    .describe("Lowest TLS version; empty: 1.2."),
-  max_version: z
-    .enum(["", ...versions])
-    .default("")
-    .describe("Highest TLS version; empty: 1.3."),
+  min_version: version("min_version").describe("Lowest TLS version; empty: 1.2."),
+  max_version: version("max_version").describe("Highest TLS version; empty: 1.3."),
   cipher_suites: z
     .array(z.string())
     .default([])
@@ -55,11 +57,13 @@ function checkPairs(
   const hasCert = value.cert_file !== "" || value.cert_pem !== undefined;
   const hasKey = value.key_file !== "" || value.key_pem !== undefined;
   if (value.cert_file !== "" && value.cert_pem !== undefined)
-    complain("provide either certificate or key, but not both: cert_file and cert_pem");
+    complain("provide either certificate file or PEM, but not both");
   if (value.key_file !== "" && value.key_pem !== undefined)
-    complain("provide either certificate or key, but not both: key_file and key_pem");
+    complain("provide either key file or PEM, but not both");
   if (hasCert !== hasKey)
-    complain("TLS configuration must include both certificate and key, or neither");
+    complain(
+      "TLS configuration must include both certificate and key (CertFile/CertPem and KeyFile/KeyPem)",
+    );
   if (
     value.min_version !== "" &&
     value.max_version !== "" &&
@@ -84,7 +88,7 @@ export const serverTls = section({
   if (value.cert_file === "" && value.cert_pem === undefined) {
     context.addIssue({
       code: "custom",
-      message: "TLS configuration must include a certificate and key for a server",
+      message: "TLS configuration must include both certificate and key for server connections",
     });
   }
 });

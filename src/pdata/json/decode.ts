@@ -9,6 +9,7 @@
 import { type MessageName, requestMessages } from "../otlp-schema.ts";
 import type { Signal } from "../payload.ts";
 import { varintLength, Writer, wireLength } from "../wire.ts";
+import { LongString } from "./long-string.ts";
 import {
   hashKey,
   hashPrime,
@@ -18,7 +19,7 @@ import {
   jsonMessage,
   type NamedField,
 } from "./messages.ts";
-import { JsonReader } from "./reader.ts";
+import { JsonReader, unfinished } from "./reader.ts";
 import { ScalarDecoder } from "./scalars.ts";
 import { loopSlicer, type Slicer, sliceMs } from "./slices.ts";
 
@@ -65,6 +66,26 @@ interface Frame {
   attributeDepth: number;
 }
 
+/** Asked for the size of the output before that much is allocated; throws to refuse it. */
+export type Admit = (bytes: number) => void;
+
+/** Numbers take up to four times their JSON form (`0,` is a double of eight bytes), so that growth is asked for. */
+class AdmittedWriter extends Writer {
+  readonly #admit: Admit;
+
+  constructor(initialBytes: number, admit: Admit) {
+    super(initialBytes);
+    this.#admit = admit;
+  }
+
+  override reserve(n: number): void {
+    const needed = this.position + n;
+    if (needed <= this.bytes.length) return;
+    this.#admit(Math.max(needed, this.bytes.length * 2));
+    super.reserve(n);
+  }
+}
+
 class JsonDecoder {
   readonly #reader: JsonReader;
   readonly #writer: Writer;
@@ -78,10 +99,20 @@ class JsonDecoder {
   readonly #skipped: number[] = [];
   #movedBytes = 0;
   #isDone = false;
+  /** The string being written in pieces. */
+  #long: LongString | undefined;
+  /** A string was met that takes several goes. */
+  #hasLong = false;
+  /** What stood before the token being read, for another go. */
+  #tokenStart = 0;
+  #tokenIsFresh = true;
+  #tokenWritten = 0;
 
-  constructor(message: JsonMessage, body: Uint8Array) {
+  constructor(message: JsonMessage, body: Uint8Array, admit: Admit) {
     this.#reader = new JsonReader(body);
-    this.#writer = new Writer(Math.max(64, body.length >>> 1));
+    const initialBytes = Math.max(64, body.length >>> 1);
+    admit(initialBytes);
+    this.#writer = new AdmittedWriter(initialBytes, admit);
     this.#scalars = new ScalarDecoder(this.#reader, this.#writer);
     const c = this.#reader.peek();
     if (c === letterN) {
@@ -95,9 +126,29 @@ class JsonDecoder {
 
   /** Decodes about stepBytes more; true when all is read. */
   step(): boolean {
+    try {
+      return this.#run();
+    } catch (error) {
+      if (error !== unfinished) throw error;
+      this.#reader.position = this.#tokenStart;
+      this.#isFresh = this.#tokenIsFresh;
+      this.#writer.position = this.#tokenWritten;
+      this.#hasLong = true;
+      return false;
+    }
+  }
+
+  #run(): boolean {
     const until = this.#reader.position + this.#movedBytes + stepBytes;
     while (!this.#isDone) {
+      if (this.#long !== undefined) {
+        if (this.#long.next()) this.#long = undefined;
+        return false;
+      }
       if (this.#reader.position + this.#movedBytes >= until) return false;
+      this.#tokenStart = this.#reader.position;
+      this.#tokenIsFresh = this.#isFresh;
+      this.#tokenWritten = this.#writer.position;
       if (this.#skipped.length > 0) this.#skipNext();
       else {
         const frame = this.#frames[this.#depth - 1]!;
@@ -110,7 +161,9 @@ class JsonDecoder {
   }
 
   take(): Uint8Array {
-    return this.#writer.take();
+    const { bytes, position } = this.#writer;
+    // A large result is not copied unless that frees more than it.
+    return position * 2 >= bytes.length ? bytes.subarray(0, position) : this.#writer.take();
   }
 
   #nextMember(frame: Frame): void {
@@ -163,7 +216,7 @@ class JsonDecoder {
     if (!this.#isFresh) c = this.#afterComma(c, "',' or ']'");
     this.#isFresh = false;
     if (list.message === undefined) {
-      this.#scalars.write(list, c, !list.packed);
+      if (!this.#openLong(list, c)) this.#scalars.write(list, c, !list.packed);
     } else if (c === letterN) {
       // The Collector reads a null element as an empty message; within an array value it is the empty value.
       reader.readLiteral(c);
@@ -180,11 +233,27 @@ class JsonDecoder {
 
   #scalar(frame: Frame, field: JsonField, c: number): void {
     const before = this.#writer.position;
+    if (this.#openLong(field, c)) {
+      frame.seen |= 1 << field.index;
+      return;
+    }
     const isSet = this.#scalars.write(field, c, true);
     const bit = 1 << field.index;
     // A zero without presence is not written, unless it takes back an earlier value.
     if (isSet || field.presence || (frame.seen & bit) !== 0) frame.seen |= bit;
     else this.#writer.position = before;
+  }
+
+  /** Begins to write a string in pieces if it is one that took several goes to look through. */
+  #openLong(field: JsonField, c: number): boolean {
+    if (!this.#hasLong || c !== quote) return false;
+    const reader = this.#reader;
+    const start = reader.position;
+    reader.readString();
+    this.#hasLong = false;
+    this.#long = LongString.open(reader, this.#writer, field);
+    if (this.#long === undefined) reader.position = start;
+    return this.#long !== undefined;
   }
 
   #openMessage(frame: Frame, field: JsonField, message: JsonMessage): void {
@@ -299,16 +368,17 @@ function namedByText(message: JsonMessage, key: string): NamedField | undefined 
 }
 
 /**
- * An OTLP/JSON request as protobuf bytes that `verify` accepts, in a buffer of their own. Rejects with
- * TelemetryError MALFORMED_DATA, naming the byte offset. Pauses between slices of about 5 ms; a single string or
- * run of white space is not cut (about 1 ms a megabyte).
+ * An OTLP/JSON request as protobuf bytes that `verify` accepts; their buffer is at most twice as large. Rejects
+ * with TelemetryError MALFORMED_DATA, naming the byte offset, and with what `admit` throws. Pauses between
+ * slices of about 5 ms, within long strings, too.
  */
 export async function decodeJson(
   signal: Signal,
   body: Uint8Array,
   slicer: Slicer = loopSlicer,
+  admit: Admit = admitAll,
 ): Promise<Uint8Array> {
-  const decoder = new JsonDecoder(jsonMessage(requestMessages[signal]), body);
+  const decoder = new JsonDecoder(jsonMessage(requestMessages[signal]), body, admit);
   let sliceEndMs = slicer.now() + sliceMs;
   while (!decoder.step()) {
     if (slicer.now() < sliceEndMs) continue;
@@ -318,9 +388,11 @@ export async function decodeJson(
   return decoder.take();
 }
 
+const admitAll: Admit = () => {};
+
 /** Any OTLP message from its JSON form, in one go: for small inputs. Throws as `decodeJson` rejects. */
 export function messageFromJson(name: MessageName, body: Uint8Array): Uint8Array {
-  const decoder = new JsonDecoder(jsonMessage(name), body);
+  const decoder = new JsonDecoder(jsonMessage(name), body, admitAll);
   while (!decoder.step());
   return decoder.take();
 }

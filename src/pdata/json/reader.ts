@@ -32,6 +32,16 @@ const literals: ReadonlyMap<number, Uint8Array> = new Map(
   ["true", "false", "null"].map((word) => [word.charCodeAt(0), new TextEncoder().encode(word)]),
 );
 
+/** A string is looked through in goes of this many bytes (0.3 ms). */
+export const longBytes = 256 * 1024;
+/** No encoder writes more between two tokens. */
+const maxSpaceBytes = 1024 * 1024;
+/** A number's digits; no value needs more. */
+export const maxNumberBytes = 4096;
+
+/** Thrown where a string goes on behind `longBytes`: reading it again continues where this go ended. */
+export const unfinished = new Error("BUG: a long JSON string was not continued");
+
 export class JsonReader {
   readonly body: Buffer;
   position = 0;
@@ -40,6 +50,10 @@ export class JsonReader {
   end = 0;
   /** Whether the string read last has escapes. */
   hasEscapes = false;
+  /** The long string that is being looked through: where it begins, and how far that has come. */
+  #longStart = -1;
+  #longSeen = 0;
+  #longHasEscapes = false;
 
   constructor(body: Uint8Array) {
     this.body = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
@@ -53,7 +67,8 @@ export class JsonReader {
   peek(): number {
     const { body } = this;
     let p = this.position;
-    while (p < body.length) {
+    const limit = Math.min(body.length, p + maxSpaceBytes);
+    while (p < limit) {
       const c = body[p]!;
       if (c > 0x20 || (c !== 0x20 && c !== 0x0a && c !== 0x0d && c !== 0x09)) {
         this.position = p;
@@ -62,6 +77,7 @@ export class JsonReader {
       p++;
     }
     this.position = p;
+    if (p < body.length) this.fail("too much white space");
     return -1;
   }
 
@@ -92,15 +108,26 @@ export class JsonReader {
     this.fail(`expected ${wanted}, found ${found}`);
   }
 
-  /** Takes a string literal; its content is [start, end). The position stands at its opening quote. */
+  /**
+   * Takes a string literal; its content is [start, end). The position stands at its opening quote. Throws
+   * `unfinished` after looking through longBytes of it.
+   */
   readString(): void {
     const { body } = this;
     const start = this.position + 1;
-    let p = start;
-    this.hasEscapes = false;
+    const isContinued = start === this.#longStart;
+    let p = isContinued ? this.#longSeen : start;
+    this.hasEscapes = isContinued && this.#longHasEscapes;
+    const limit = p + longBytes;
     for (;;) {
       // Past the end the byte is undefined, which is not ordinary either.
-      while (isOrdinary[body[p]!] === 1) p++;
+      while (p < limit && isOrdinary[body[p]!] === 1) p++;
+      if (p >= limit) {
+        this.#longStart = start;
+        this.#longSeen = p;
+        this.#longHasEscapes = this.hasEscapes;
+        throw unfinished;
+      }
       const c = body[p];
       if (c === quote) break;
       if (c !== backslash) {
@@ -149,7 +176,9 @@ export class JsonReader {
   #digits(from: number): number {
     const { body } = this;
     let p = from;
-    while (isDigit[body[p]!] === 1) p++;
+    const limit = from + maxNumberBytes;
+    while (p < limit && isDigit[body[p]!] === 1) p++;
+    if (p === limit) this.fail(`a number has more than ${maxNumberBytes - 1} digits`);
     if (p === from) {
       this.position = from;
       this.unexpected("a value");
@@ -177,9 +206,24 @@ export class JsonReader {
 
   /** Writes the string read last to out, escapes resolved; never longer than end - start. Returns the end. */
   unescape(out: Uint8Array, at: number): number {
-    const { body, end } = this;
+    const { start } = this;
+    const to = this.unescapeTo(out, at, this.end);
+    this.start = start;
+    return to;
+  }
+
+  /** The same for what begins before `until`; `start` is moved to what is left. */
+  unescapeTo(out: Uint8Array, at: number, until: number): number {
+    const { body } = this;
+    if (!this.hasEscapes) {
+      out.set(body.subarray(this.start, until), at);
+      const length = until - this.start;
+      this.start = until;
+      return at + length;
+    }
     let to = at;
-    for (let p = this.start; p < end; ) {
+    let p = this.start;
+    while (p < until) {
       const c = body[p]!;
       if (c !== backslash) {
         out[to++] = c;
@@ -199,6 +243,7 @@ export class JsonReader {
         to = writeCodePoint(out, to, codePoint);
       }
     }
+    this.start = p;
     return to;
   }
 

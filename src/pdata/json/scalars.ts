@@ -17,7 +17,7 @@ import {
   kindString,
   kindUint32,
 } from "./messages.ts";
-import { hexValue, type JsonReader } from "./reader.ts";
+import { hexValue, type JsonReader, maxNumberBytes } from "./reader.ts";
 
 const quote = 0x22;
 
@@ -144,7 +144,7 @@ export class ScalarDecoder {
     const reader = this.#reader;
     let text: string;
     if (c === quote) {
-      reader.readString();
+      this.#readNumberText(field);
       text = reader.text();
       const special = specialDoubles.get(text.toLowerCase());
       if (special !== undefined) {
@@ -163,11 +163,19 @@ export class ScalarDecoder {
     return value !== 0 || Object.is(value, -0);
   }
 
+  /** A number or an enum's name as text. */
+  #readNumberText(field: JsonField): void {
+    const reader = this.#reader;
+    reader.readString();
+    if (reader.end - reader.start > maxNumberBytes)
+      reader.fail(`${field.name} is not a number`, reader.start);
+  }
+
   #number(field: JsonField, c: number): boolean {
     const reader = this.#reader;
     if (c !== quote) reader.readNumber();
     else {
-      reader.readString();
+      this.#readNumberText(field);
       const value = field.enumNames?.get(reader.text());
       if (value !== undefined) {
         this.#writer.varint(value);

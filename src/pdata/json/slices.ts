@@ -13,3 +13,22 @@ export const loopSlicer: Slicer = {
   now: () => performance.now(),
   pause: () => new Promise((resolve) => setImmediate(resolve)),
 };
+
+/** Runs work that yields between steps of bounded length; pauses between slices of `sliceMs`. */
+export async function inSlices<T>(steps: Generator<void, T>, slicer: Slicer): Promise<T> {
+  for (let sliceEndMs = slicer.now() + sliceMs; ; ) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+    if (slicer.now() < sliceEndMs) continue;
+    await slicer.pause();
+    sliceEndMs = slicer.now() + sliceMs;
+  }
+}
+
+/** The same work in one go: for small inputs. */
+export function runSteps<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}

@@ -9,6 +9,7 @@ import type { Context, Exporter } from "../../../src/component.ts";
 import { encodeStatus } from "../../../src/net/rpc-status.ts";
 import { createPayload } from "../../../src/pdata/payload.ts";
 import { Writer } from "../../../src/pdata/wire.ts";
+import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { portOf } from "../../support/grpc-backend.ts";
 import { logsPayload } from "../../support/payloads.ts";
@@ -144,6 +145,21 @@ describe("start", () => {
     expect(text.slice(0, message.length)).toBe(message);
     expect(text === "").toBe(message === "");
   });
+
+  test.each(["http", "https"])(
+    "a proxy of the environment that %s cannot use stops it; its credentials are not told",
+    async (scheme) => {
+      const environment = {
+        [`${scheme.toUpperCase()}_PROXY`]: "socks5://user:hidden@proxy.test:1",
+      };
+      const exporter = create({ endpoint: `${scheme}://backend.test` });
+      const start = withEnvironment(environment, () => exporter.start!());
+      await expect(start).rejects.toMatchObject({
+        code: "CONFIG_INVALID",
+        message: `cannot use ${scheme.toUpperCase()}_PROXY: unsupported proxy scheme "socks5"`,
+      });
+    },
+  );
 });
 
 describe("success", () => {
@@ -249,6 +265,27 @@ describe("errors", () => {
       retryable: false,
     });
   });
+
+  test.each([
+    [400, 3],
+    [500, 2],
+    [422, 2],
+    [301, 12],
+    [404, 12],
+    [405, 12],
+    [501, 12],
+    [401, 16],
+    [403, 7],
+  ])(
+    "%i carries gRPC code %i, by which delivery knows what may be about the data",
+    async (status, code) => {
+      const server = await answering(status);
+      await expect(push(create({ endpoint: server.url }))).rejects.toMatchObject({
+        code: "BACKEND_REJECTED",
+        status: { code },
+      });
+    },
+  );
 
   test("a redirect is permanent and says so", async () => {
     const server = await answering(308, { location: "http://127.0.0.1:1/" });

@@ -92,9 +92,19 @@ describe("as text", () => {
     expect(text).toMatch(/exporter +otlp_grpc\/eu +recoverable +30 +3,000 +2 +permanent_error: 2/u);
   });
 
+  test("edges stand along one pipeline after the other", async () => {
+    const edges = ["traces", "metrics", "traces"].map((pipeline, i) => ({
+      ...edge,
+      pipeline,
+      from: `c${i}`,
+    }));
+    const { text } = await (await serve({ ...service, edges: () => edges }))("/debug/pipelinez");
+    expect(text.match(/c\d/gu)).toEqual(["c1", "c0", "c2"]);
+  });
+
   test.each([
     ["/debug/extensionz", "health_check/a"],
-    ["/debug/featurez", "no feature gates"],
+    ["/debug/featurez", "--feature-gates"],
     ["/debug/tracez", "Not in this version"],
     ["/", "/debug/pipelinez"],
   ])("%s says %s", async (path, words) => {

@@ -155,7 +155,7 @@ describe("values", () => {
     ["x: {b: yes}", "'b' expected type 'bool', got unconvertible type 'string'"],
     ["x: {b: 1}", "'b' expected type 'bool', got unconvertible type 'int'"],
     ["x: {d: true}", "'d' expected type 'time.Duration', got unconvertible type 'bool'"],
-    ["x: {d: 5x}", `'d' time: invalid duration "5x"`],
+    ["x: {d: 5x}", `'d' time: unknown unit "x" in duration "5x"`],
     ["x: {l: 5}", "'l' source data must be an array or slice, got int"],
     ["x: {l: {a: b}}", "'l' source data must be an array or slice, got map"],
     ["x: {l: [1]}", "'l[0]' expected type 'string', got unconvertible type 'int'"],

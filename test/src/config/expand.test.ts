@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import * as fc from "fast-check";
 import { findReference } from "../../../src/config/expand.ts";
 import { child } from "../../../src/config/tree.ts";
+import { cpuTimer } from "../../support/cpu-time.ts";
 import { errorText, load, plain } from "./support.ts";
 
 const value = (text: string, env: Record<string, string> = {}, files = {}) => {
@@ -98,9 +99,9 @@ describe("mistakes", () => {
     ["itself in a list", { X: "[${env:X}, ${env:X}]" }],
     ["doubling", { X: "${env:Y}${env:Y}", Y: "${env:X}" }],
   ])("a variable that refers to %s", (_name, env) => {
-    const start = performance.now();
+    const usedMs = cpuTimer();
     expect(errorText(load("a: ${env:X}", env))).toContain("too many recursive expansions");
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(usedMs()).toBeLessThan(5000);
   });
 
   test("all are found in one run, and no default or credential is shown", () => {

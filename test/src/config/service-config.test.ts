@@ -6,6 +6,7 @@ import { parseId, parsePipelineId } from "../../../src/config/ids.ts";
 import { formatNotice, formatProblems } from "../../../src/config/problems.ts";
 import { resolveConfig, resolveLoaded } from "../../../src/config/service-config.ts";
 import { editDistance, nearest } from "../../../src/config/suggest.ts";
+import { cpuTimer } from "../../support/cpu-time.ts";
 import { anything, nopRegistry, registryOf, stubFactory } from "../../support/nop-registry.ts";
 import { load, rejection, resolve } from "./support.ts";
 
@@ -488,10 +489,10 @@ describe("mistakes of loading", () => {
 
 test("thousands of mistakes are all told, in reasonable time", async () => {
   const keys = Array.from({ length: 3000 }, (_, index) => `    unknown_${index}: 1`).join("\n");
-  const start = performance.now();
+  const usedMs = cpuTimer();
   const text = await rejection(`receivers:\n  otlp:\n${keys}\n`, registry);
   expect(text.match(/has invalid keys/gu)).toHaveLength(3000);
-  expect(performance.now() - start).toBeLessThan(5000);
+  expect(usedMs()).toBeLessThan(5000);
 });
 
 test("whatever stands in bodies, no text shows what is secret or unknown", async () => {

@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { formatProblems } from "../../../src/config/problems.ts";
 import { child, positionOf, toPlain } from "../../../src/config/tree.ts";
 import { maxYamlBytes, parseYaml } from "../../../src/config/yaml.ts";
+import { cpuTimer } from "../../support/cpu-time.ts";
 
 const read = (text: string) => {
   const { node, problems } = parseYaml(text, "c.yaml");
@@ -95,6 +96,8 @@ describe("mistakes", () => {
     expect(errors("a: {api_key: hunter2, b: [}")).not.toContain("hunter2");
     expect(errors("a: 1\npassword hunter2\nb: 2")).not.toContain("hunter2");
     expect(errors("password: *hunter2")).not.toContain("hunter2");
+    expect(errors('dsn: "postgres://me:hunter2@host/db\nx: y')).not.toContain("hunter2");
+    expect(errors("dsn: postgres://me:hunter2@host/db: x")).not.toContain("hunter2");
     expect(errors('key: "-----BEGIN\n  MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n')).not.toContain("MIIE");
   });
 });
@@ -121,9 +124,9 @@ describe("hostile texts are refused with a clear text, quickly", () => {
     ["map as key", "{{a: 1}: 2}", "a key must be a plain text"],
     ["recursive alias", "a: &a [*a]", "unknown anchor 'a' referenced"],
   ])("%s", (_name, text, message) => {
-    const start = performance.now();
+    const usedMs = cpuTimer();
     expect(errors(text)).toContain(message);
-    expect(performance.now() - start).toBeLessThan(3000);
+    expect(usedMs()).toBeLessThan(3000);
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
   });
 
@@ -140,9 +143,9 @@ describe("hostile texts are refused with a clear text, quickly", () => {
 
   test("many keys take no quadratic time", () => {
     const text = Array.from({ length: 40_000 }, (_, i) => `k${i}: v`).join("\n");
-    const start = performance.now();
+    const usedMs = cpuTimer();
     expect(Object.keys(read(text) as object)).toHaveLength(40_000);
-    expect(performance.now() - start).toBeLessThan(10_000);
+    expect(usedMs()).toBeLessThan(10_000);
   });
 
   test("any text gives a tree or problems, never an exception", () => {

@@ -50,9 +50,14 @@ beforeEach(() => {
   const deps: BranchDeps = { clock, log: silentLogger, budget, drop() {} };
   branches = [a, b].map(
     (target, i) =>
-      new Branch({ from: "r", to: `e${i}`, pipeline: "logs", signal: "logs" }, target, deps),
+      new Branch(
+        { from: "r", to: `e${i}`, pipeline: "logs", signal: "logs" },
+        `e${i}`,
+        target,
+        deps,
+      ),
   );
-  junction = new Junction();
+  junction = new Junction(budget);
   junction.branches = branches;
 });
 
@@ -168,4 +173,97 @@ test("a single branch is not asked before: its refusal reaches the caller unchan
   a.refusal = full();
   await expect(send("x")).rejects.toMatchObject({ code: "QUEUE_FULL" });
   expect(branches[0]!.counts()).toMatchObject({ refusedItems: 1, heldItems: 0 });
+});
+
+describe("what a branch refuses for good when asked", () => {
+  const tooLarge = () =>
+    new TelemetryError("TOO_LARGE", "element size too large: 5, queue_size is 2");
+
+  test("goes to its siblings, and is dropped and counted there", async () => {
+    b.refusal = tooLarge();
+    await send("x");
+    expect([a.taken, b.taken]).toEqual([["x"], []]);
+    expect(branches[1]!.counts().dropped).toEqual(new Map([["rejected", 1]]));
+  });
+
+  test("is refused for good when no sibling can take it, and nothing is dropped", async () => {
+    a.refusal = tooLarge();
+    b.refusal = tooLarge();
+    await expect(send("x")).rejects.toMatchObject({ code: "TOO_LARGE", retryable: false });
+    expect(branches.map((branch) => branch.counts().dropped.size)).toEqual([0, 0]);
+  });
+
+  test("is refused retryably while a sibling is not ready", async () => {
+    a.refusal = full();
+    b.refusal = tooLarge();
+    await expect(send("x")).rejects.toMatchObject({ code: "QUEUE_FULL", retryable: true });
+    expect(branches[1]!.counts().dropped.size).toBe(0);
+  });
+});
+
+test("what is handed over again is in the budget once", async () => {
+  b.surprise = full();
+  await send("x");
+  const { heldBytes } = branches[1]!.counts();
+  expect(budget.usedBytes).toBe(heldBytes);
+  let bookedAtCall = -1;
+  b.consume = (payload) => {
+    bookedAtCall = budget.usedBytes;
+    budget.reserve(payload.heldBytes);
+    return Promise.resolve();
+  };
+  b.surprise = undefined;
+  await clock.advance(200);
+  expect(bookedAtCall).toBe(0);
+  expect(budget.usedBytes).toBe(heldBytes);
+});
+
+test("a target that throws instead of rejecting is a refusal like any other", async () => {
+  b.consume = () => {
+    throw new Error("defect");
+  };
+  await send("x");
+  expect(a.taken).toEqual(["x"]);
+  expect(branches[1]!.counts().dropped).toEqual(new Map([["rejected", 1]]));
+});
+
+test("while paused a junction is ready, and refuses those that wait only when told to", async () => {
+  a.refusal = full();
+  junction.pause();
+  expect(junction.ready(logsPayload(["x"]), context)).toBeUndefined();
+  const sent = send("x");
+  const outcome = sent.catch((error: unknown) => error);
+  expect(budget.usedBytes).toBeGreaterThan(0);
+  junction.refuseWaiting();
+  expect(await outcome).toMatchObject({ code: "SHUTTING_DOWN", retryable: true });
+  expect(budget.usedBytes).toBe(0);
+});
+
+describe("what is on its way when a branch's time is up", () => {
+  test.each([
+    ["is taken", undefined, { items: 1 }, new Map<string, number>()],
+    ["is refused", full(), { items: 0 }, new Map([["shutdown", 1]])],
+  ])("and %s is counted once", async (_name, late, expected, dropped) => {
+    b.surprise = full();
+    await send("x");
+    let answer: () => void = () => {};
+    b.consume = () =>
+      new Promise((resolve, reject) => {
+        answer = () => (late === undefined ? resolve() : reject(late));
+      });
+    b.surprise = undefined;
+    await clock.advance(200);
+    await branches[1]!.flush(AbortSignal.abort());
+    expect(branches[1]!.counts().dropped.size).toBe(0);
+    answer();
+    await clock.advance(0);
+    expect(branches[1]!.counts()).toMatchObject({
+      ...expected,
+      heldItems: 0,
+      heldBytes: 0,
+      dropped,
+    });
+    expect(budget.usedBytes).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
 });

@@ -1,3 +1,4 @@
+import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 import { afterEach, expect, test } from "@jest/globals";
 import { parseGrpcEndpoint } from "../../../src/config/fragments/grpc-endpoint.ts";
@@ -132,6 +133,44 @@ test("with round_robin the others serve while one is down, and a new address joi
   await callUntilAllServed(target, clock, [joined]);
 });
 
+test("a server that takes connections and drops every call is a failing one", async () => {
+  const clock = new FakeClock();
+  const server = await startH2Backend((stream) => stream.session?.destroy());
+  closers.push(() => server.kill());
+  const target = channel(listResolver([server.port]), "round_robin", clock);
+  expect(await call(target, clock)).toBe(14);
+  while (target.pick() !== undefined) await new Promise((resolve) => setImmediate(resolve));
+  await expect(target.wait(false, never)).rejects.toThrow("connection error");
+  expect(server.sessions).toHaveLength(1);
+  await clock.advance(1200);
+  expect(await call(target, clock)).toBe(14);
+  expect(server.sessions).toHaveLength(2);
+});
+
+test("close waits for calls on an address that is named no more", async () => {
+  const clock = new FakeClock();
+  const old = await startH2Backend(() => {});
+  closers.push(() => old.kill());
+  const ports = [old.port];
+  const target = channel(listResolver(ports), "round_robin", clock);
+  const running = call(target, clock);
+  await old.arrived(1);
+  ports[0] = (await backend()).port;
+  old.sessions[0]!.goaway(0);
+  while (target.pick() !== undefined) await new Promise((resolve) => setImmediate(resolve));
+  await clock.advance(1000);
+  expect(await call(target, clock)).toBe(0);
+  const order: string[] = [];
+  const closing = target.close(never).then(() => order.push("closed"));
+  await clock.advance(1000);
+  answerGrpc(old.streams[0]!);
+  order.push(`answered ${await running}`);
+  // The channel hears of the end of a call from whoever made it.
+  target.callEnded();
+  await closing;
+  expect(order).toEqual(["answered 0", "closed"]);
+});
+
 test("the wait between attempts grows to at most 10 s", async () => {
   const clock = new FakeClock();
   const server = createServer((socket) => socket.destroy());
@@ -168,4 +207,40 @@ test("names of the hosts file resolve, IP addresses and sockets stay as they are
   expect(await resolveKeys("[::1]:2")).toEqual(["[::1]:2"]);
   expect(await resolveKeys("10.0.0.1:3")).toEqual(["10.0.0.1:3"]);
   expect(await resolveKeys("unix:///a/b")).toEqual(["unix:/a/b"]);
+});
+
+/** A DNS server (RFC 1035) that answers every A question with these addresses, and knows no others. */
+async function dnsServer(addresses: readonly string[]): Promise<string> {
+  const socket = createSocket("udp4");
+  socket.on("message", (query, peer) => {
+    const end = query.indexOf(0, 12) + 5;
+    const isA = query.readUInt16BE(end - 4) === 1;
+    const header = Buffer.from(query.subarray(0, 12));
+    header.writeUInt16BE(addresses.length > 0 ? 0x81_80 : 0x81_83, 2);
+    header.writeUInt16BE(isA ? addresses.length : 0, 6);
+    header.writeUInt32BE(0, 8);
+    // The question's name by reference, A, IN, no time to live, 4 bytes.
+    const records = addresses.map((address) =>
+      Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...address.split(".").map(Number)]),
+    );
+    const reply = [header, query.subarray(12, end), ...(isA ? records : [])];
+    socket.send(Buffer.concat(reply), peer.port, peer.address);
+  });
+  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  closers.push(() => new Promise<void>((resolve) => socket.close(() => resolve())));
+  return `127.0.0.1:${socket.address().port}`;
+}
+
+test("dns://server/name asks that server, for both families", async () => {
+  const server = await dnsServer(["127.0.0.1", "127.0.0.2", "127.0.0.1"]);
+  expect(await resolveKeys(`dns://${server}/backend.test:4317`)).toEqual([
+    "127.0.0.1:4317",
+    "127.0.0.2:4317",
+  ]);
+  const empty = await dnsServer([]);
+  await expect(resolveKeys(`dns://${empty}/backend.test:4317`)).rejects.toThrow("ENOTFOUND");
+});
+
+test("dns:/// asks the system", async () => {
+  expect(await resolveKeys("dns:///localhost:1")).toContain("127.0.0.1:1");
 });

@@ -1,5 +1,5 @@
 import { mkdtempSync, readFileSync } from "node:fs";
-import { constants, type ServerHttp2Stream } from "node:http2";
+import { constants, createServer, type ServerHttp2Stream, sensitiveHeaders } from "node:http2";
 import { connect as connectTcp, createServer as createTcpServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +14,7 @@ import { createGrpcClient } from "../../../src/net/grpc-client.ts";
 import { encodeStatus } from "../../../src/net/rpc-status.ts";
 import { encodeFramedSnappy } from "../../../src/net/snappy-framed.ts";
 import type { UnaryClient, UnaryRequest } from "../../../src/net/unary-client.ts";
+import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import {
   type GrpcAnswer,
@@ -109,11 +110,13 @@ const status = (stream: ServerHttp2Stream, headers: Record<string, string | numb
   );
 };
 
-/** A TCP hop in front of a server that can stop passing bytes on. */
+/** A TCP hop in front of a server that can stop passing bytes on, and sees how connections end. */
 async function hop(target: number) {
   let frozen = false;
   const sockets: Socket[] = [];
+  const { promise: closed, resolve: close } = Promise.withResolvers<void>();
   const server = createTcpServer((near) => {
+    near.on("close", close);
     const far = connectTcp(target, "127.0.0.1");
     sockets.push(near, far);
     near.on("data", (chunk) => void (frozen || far.write(chunk)));
@@ -127,6 +130,8 @@ async function hop(target: number) {
   });
   return {
     port: portOf(server),
+    /** A client has closed its connection. */
+    closed,
     freeze: () => {
       frozen = true;
     },
@@ -264,18 +269,15 @@ describe("against grpc-js", () => {
       expect(response).toMatchObject({ code: 0 });
     });
 
-    test("works with the system's trust store that SSL_CERT_FILE names", async () => {
-      const server = await secure();
-      const before = process.env["SSL_CERT_FILE"];
-      process.env["SSL_CERT_FILE"] = pemPath("ca.pem");
-      try {
+    test.each([{ SSL_CERT_FILE: pemPath("ca.pem") }, { SSL_CERT_DIR: pemPath("") }])(
+      "works with the system's trust store that %j names",
+      async (environment) => {
+        const server = await secure();
         const made = client({ endpoint: `localhost:${server.port}`, tls: {} });
-        expect(await made.call(request("x"))).toMatchObject({ code: 0 });
-      } finally {
-        if (before === undefined) delete process.env["SSL_CERT_FILE"];
-        else process.env["SSL_CERT_FILE"] = before;
-      }
-    });
+        const response = withEnvironment(environment, () => made.call(request("x")));
+        expect(await response).toMatchObject({ code: 0 });
+      },
+    );
 
     test("a certificate for another name is refused", async () => {
       const server = await secure();
@@ -366,6 +368,33 @@ describe("against a scripted server", () => {
     expect(server.sessions).toHaveLength(2);
     answerGrpc(server.streams[0]!);
     expect((await running).code).toBe(0);
+  });
+
+  test("after GOAWAY a connection is closed once its last call has ended", async () => {
+    const server = await scripted(() => {});
+    const made = client({ endpoint: `127.0.0.1:${server.port}` });
+    const running = made.call(request("x"));
+    await server.arrived(1);
+    const session = server.sessions[0]!;
+    const closed = new Promise((resolve) => session.once("close", resolve));
+    session.goaway(constants.NGHTTP2_NO_ERROR);
+    await new Promise((resolve) => session.ping(resolve));
+    expect(session.closed).toBe(false);
+    answerGrpc(server.streams[0]!);
+    expect((await running).code).toBe(0);
+    await closed;
+  });
+
+  test("after GOAWAY a connection without calls is closed at once", async () => {
+    const server = await scripted((stream) => answerGrpc(stream));
+    // node:http2 itself reads nothing more after its GOAWAY: the hop sees the end.
+    const path = await hop(server.port);
+    const made = client({ endpoint: `127.0.0.1:${path.port}` });
+    expect((await made.call(request("x"))).code).toBe(0);
+    server.sessions[0]!.goaway(constants.NGHTTP2_NO_ERROR);
+    await path.closed;
+    expect((await made.call(request("x"))).code).toBe(0);
+    expect(server.sessions).toHaveLength(2);
   });
 
   test("a lost connection is UNAVAILABLE, and the next call connects again", async () => {
@@ -481,11 +510,12 @@ describe("without a connection", () => {
     const clock = new FakeClock();
     const port = await freePort();
     const made = client({ endpoint: `127.0.0.1:${port}`, wait_for_ready: true }, { clock });
-    const call = made.call(request("x", { timeoutMs: 60_000 }));
+    // Without a deadline: the clock may run faster than the sockets.
+    const call = made.call(request("x", { timeoutMs: 0 }));
     await clock.advance(10);
     const server = await startH2Backend((stream) => answerGrpc(stream), { port });
     closers.push(() => server.kill());
-    expect((await advanceUntil(clock, 500, call)).code).toBe(0);
+    expect((await advanceUntil(clock, 100, call)).code).toBe(0);
   });
 
   test("with wait_for_ready the deadline still ends the wait, naming the cause", async () => {
@@ -628,6 +658,28 @@ describe("keepalive", () => {
     expect((await call).code).toBe(0);
   });
 
+  test.each([
+    [false, 0],
+    [true, 2],
+  ])("permit_without_stream %s: %i pings while no call runs", async (permit, expected) => {
+    const clock = new FakeClock();
+    const server = await startH2Backend((stream) => answerGrpc(stream));
+    closers.push(() => server.kill());
+    const keepalive = { time: "10s", permit_without_stream: permit };
+    const made = client({ endpoint: `127.0.0.1:${server.port}`, keepalive }, { clock });
+    expect((await made.call(request("x", { timeoutMs: 0 }))).code).toBe(0);
+    const session = server.sessions[0]!;
+    let pings = 0;
+    session.on("ping", () => pings++);
+    for (let i = 0; i < 2; i++) {
+      await clock.advance(10_000);
+      // What the client sent before its answer to this is here.
+      await new Promise((resolve) => session.ping(resolve));
+      await clock.advance(0);
+    }
+    expect(pings).toBe(expected);
+  });
+
   test("pings that are answered keep the connection", async () => {
     const clock = new FakeClock();
     const server = await startH2Backend((stream) => stream.resume());
@@ -664,6 +716,22 @@ describe("headers and authentication of the config", () => {
     ["te", 'header key "te" is reserved'],
   ])("a header gRPC cannot carry stops the start: %s", (name, message) => {
     expect(() => client({ endpoint: "127.0.0.1:1", headers: { [name]: "v" } })).toThrow(message);
+  });
+
+  test("values of the config are marked so that no proxy remembers them", async () => {
+    const server = createServer();
+    const marked: unknown[] = [];
+    server.on("stream", (stream, headers) => {
+      marked.push(Reflect.get(headers, sensitiveHeaders));
+      answerGrpc(stream);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    closers.push(() => new Promise((resolve) => server.close(() => resolve())));
+    const headers = { authorization: "Bearer secret", "x-tenant": "a" };
+    const made = client({ endpoint: `127.0.0.1:${portOf(server)}`, headers });
+    expect((await made.call(request("x"))).code).toBe(0);
+    expect(marked).toEqual([["authorization", "x-tenant"]]);
+    await made.close(AbortSignal.abort());
   });
 
   test("credentials of the authenticator are sent with each call", async () => {

@@ -16,6 +16,7 @@ import { section } from "../../../src/config/fields.ts";
 import { httpClientKeys, httpClientProblem } from "../../../src/config/fragments/http-client.ts";
 import { createHttpClient, type HttpClient, retryAfter } from "../../../src/net/http-client.ts";
 import type { UnaryRequest } from "../../../src/net/unary-client.ts";
+import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { portOf } from "../../support/grpc-backend.ts";
 import { testSettings } from "../../support/settings.ts";
@@ -263,6 +264,41 @@ describe("responses", () => {
     expect(await client().call(request(url))).toMatchObject({ code: 200, truncated: true });
   });
 
+  const bigBytes = 8 << 20;
+  const big = { parts: [Buffer.alloc(bigBytes)], byteLength: bigBytes };
+
+  test("an answer stands that comes before the body was read, although the server hangs up", async () => {
+    const server = createServer((incoming, response) => {
+      response.writeHead(413, { connection: "close" });
+      response.end("too large");
+      response.on("finish", () => incoming.socket.destroy());
+    });
+    const url = `http://127.0.0.1:${await listen(server)}`;
+    const made = client({ compression: "none" });
+    for (let i = 0; i < 5; i++) expect((await made.call(request(url, big))).code).toBe(413);
+  });
+
+  test("after such an answer the rest of the body is not sent", async () => {
+    let receivedBytes = 0;
+    let taken: Socket | undefined;
+    const url = await tcp((socket) => {
+      taken = socket;
+      socket.once("data", () => {
+        socket.pause();
+        socket.write("HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n");
+      });
+      socket.on("data", (chunk: Buffer) => {
+        receivedBytes += chunk.length;
+      });
+    });
+    const call = client({ compression: "none" }).call(request(url, big));
+    expect((await call).code).toBe(413);
+    const closed = new Promise((resolve) => taken!.on("close", resolve));
+    taken!.resume();
+    await closed;
+    expect(receivedBytes).toBeLessThan(bigBytes);
+  });
+
   const now = Date.parse("2025-02-09T15:04:00Z");
   test.each([
     ["30", 30_000],
@@ -365,6 +401,15 @@ describe("TLS", () => {
       message: expect.stringContaining("certificate"),
     });
   });
+
+  test.each([{ SSL_CERT_FILE: pemPath("ca.pem") }, { SSL_CERT_DIR: pemPath("") }])(
+    "works with the system's trust store that %j names",
+    async (environment) => {
+      const server = await backend(undefined, secure);
+      const response = withEnvironment(environment, () => client().call(request(server.url)));
+      expect(await response).toMatchObject({ code: 200 });
+    },
+  );
 
   test.each([
     ["ca_file", { ca_file: pemPath("ca.pem") }],

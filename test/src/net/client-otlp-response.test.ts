@@ -1,9 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { assert, property, uint8Array } from "fast-check";
-import { silentLogger } from "../../../src/log.ts";
 import {
   decodePartialSuccess,
-  noteBackendWarning,
   parsePartialSuccess,
   readStatus,
 } from "../../../src/net/otlp-response.ts";
@@ -40,17 +38,6 @@ test("no bytes make it fail or hang", () => {
 test("the message of a backend is cut to 4096 characters", () => {
   const body = JSON.stringify({ partialSuccess: { errorMessage: "x".repeat(9000) } });
   expect(parsePartialSuccess(Buffer.from(body)).message).toHaveLength(4096);
-});
-
-test.each([
-  [{ rejectedItems: 0, message: "deprecated" }, 1],
-  [{ rejectedItems: 2, message: "too old" }, 0],
-  [{}, 0],
-])("%j is logged %i times here", (result, times) => {
-  const lines: string[] = [];
-  const log = { ...silentLogger, warn: (line: string) => void lines.push(line) };
-  expect(noteBackendWarning(result, log)).toBe(result);
-  expect(lines).toHaveLength(times);
 });
 
 test.each([

@@ -270,6 +270,104 @@ describe("slices", () => {
     expect(slicer.pauses).toBeGreaterThan(10);
   });
 
+  test.each<[string, string, string, (n: number) => string]>([
+    ["a string", "stringValue", "abcdé😀", (n) => "abcdé😀".repeat(n)],
+    [
+      "a string with escapes",
+      "stringValue",
+      "a\\u00e9\\ud83d\\ude00\\n\\/",
+      (n) => "aé😀\n/".repeat(n),
+    ],
+    ["base64", "bytesValue", "QUJD", (n) => Buffer.from("ABC".repeat(n)).toString("base64")],
+    ["base64 with escapes", "bytesValue", "\\/\\/\\/\\/", (n) => "////".repeat(n)],
+  ])("%s of 2 MB is sliced and comes through whole", async (_name, member, unit, expected) => {
+    const count = Math.ceil(2e6 / Buffer.byteLength(unit));
+    const json = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"${member}":"${unit.repeat(count)}"},"severityText":"after"}]}]}]}`;
+    const slicer = new CountingSlicer();
+    const bytes = await decodeJson("logs", Buffer.from(json), slicer);
+    expect(verify("logs", bytes)).toBe(1);
+    const [record] = JSON.parse(messageToJson("ExportLogsServiceRequest", bytes)).resourceLogs[0]
+      .scopeLogs[0].logRecords as { body: Record<string, string>; severityText: string }[];
+    expect(record!.severityText).toBe("after");
+    // Compared as a whole: an expectation would print two megabytes.
+    expect(record!.body[member] === expected(count)).toBe(true);
+    expect(slicer.looks).toBeGreaterThan(10);
+    expect(slicer.pauses).toBeGreaterThan(1);
+  });
+
+  test.each([
+    ["a long key", (text: string) => `{"${text}":1,"resourceLogs":[]}`],
+    ["a long unknown value", (text: string) => `{"x":["${text}"],"resourceLogs":[]}`],
+  ])("%s is looked through in slices", async (_name, json) => {
+    const slicer = new CountingSlicer();
+    const bytes = await decodeJson("logs", Buffer.from(json("x".repeat(2e6))), slicer);
+    expect(bytes).toHaveLength(0);
+    expect(slicer.looks).toBeGreaterThan(7);
+  });
+
+  test.each([
+    ["an unterminated string", '"stringValue":"' + "x".repeat(600_000), "unterminated string"],
+    [
+      "a control character late in a string",
+      `"stringValue":"${"x".repeat(600_000)}\n"}`,
+      "control character in string",
+    ],
+    [
+      "base64 that is none, late",
+      `"bytesValue":"${"QUJD".repeat(200_000)}*"}`,
+      "bytesValue is not base64",
+    ],
+    [
+      "padding amid base64",
+      `"bytesValue":"${"QUJD".repeat(50_000)}Q===${"QUJD".repeat(50_000)}"}`,
+      "bytesValue is not base64",
+    ],
+    [
+      "a long id",
+      `"x":0},"traceId":"${"ab".repeat(300_000)}"`,
+      "traceId is not 16 bytes in hexadecimal",
+    ],
+    [
+      "a number of very many digits",
+      `"intValue":${"1".repeat(600_000)}`,
+      "a number has more than 4095 digits",
+    ],
+    [
+      "a text of very many digits",
+      `"intValue":"${"1".repeat(600_000)}"`,
+      "intValue is not a number",
+    ],
+    [
+      "a double of very many digits",
+      `"doubleValue":"${"1".repeat(5000)}"`,
+      "doubleValue is not a number",
+    ],
+    ["white space without end", `"x":${" ".repeat(1_100_000)}1`, "too much white space"],
+  ])("%s is refused", async (_name, member, message) => {
+    const json = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{${member}`;
+    await expect(decodeJson("logs", Buffer.from(json))).rejects.toThrow(message);
+  });
+
+  test("growth is asked for before it happens, and a refusal ends the work", async () => {
+    const zeros = "0,".repeat(100_000);
+    const json = `{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"histogram":{"dataPoints":[{"explicitBounds":[${zeros}0]}]}}]}]}]}`;
+    const asked: number[] = [];
+    const bytes = await decodeJson(
+      "metrics",
+      Buffer.from(json),
+      undefined,
+      (n) => void asked.push(n),
+    );
+    expect(bytes.length).toBeGreaterThan(800_000);
+    expect(Math.max(...asked)).toBeGreaterThanOrEqual(bytes.buffer.byteLength);
+    expect(asked).toEqual(asked.toSorted((a, b) => a - b));
+    const refusal = new TelemetryError("TOO_LARGE", "no");
+    const admit = (n: number) => {
+      if (n > 400_000) throw refusal;
+    };
+    await expect(decodeJson("metrics", Buffer.from(json), undefined, admit)).rejects.toBe(refusal);
+  });
+
   test("bytes that wrong length guesses move count as work", async () => {
     const levels = 45;
     const text = "x".repeat(200_000);

@@ -1,0 +1,59 @@
+import { describe, expect, test } from "@jest/globals";
+import {
+  parseFloatText,
+  parseIntText,
+  quoteBytes,
+  quoteText,
+} from "../../../../src/prometheus/parse/go-text.ts";
+
+test.each([
+  ['a\n\t"\\', String.raw`"a\n\t\"\\"`],
+  ["\u{0}\u{7f}\u{1b}", String.raw`"\x00\x7f\x1b"`],
+  ["größe 日本 😀", '"größe 日本 😀"'],
+  ["\u{200b}\u{a0}", String.raw`"\u200b\u00a0"`],
+])("quotes %j as Go does", (text, quoted) => {
+  expect(quoteText(text)).toBe(quoted);
+});
+
+test("bytes that are no UTF-8 are shown one by one, long texts are cut", () => {
+  expect(quoteBytes(Buffer.of(0xff, 0x61, 0xe2, 0x82), 0, 4)).toBe(String.raw`"\xffa\xe2\x82"`);
+  expect(quoteText("x".repeat(10_000))).toBe(`"${"x".repeat(512)}…"`);
+});
+
+describe("numbers", () => {
+  test.each([
+    ["0", 0],
+    ["-1.5e3", -1500],
+    [".5", 0.5],
+    ["5.", 5],
+    ["+08", 8],
+    ["1e-400", 0],
+    ["NaN", NaN],
+    ["nan", NaN],
+    ["+Inf", Infinity],
+    ["-infinity", -Infinity],
+    ["INF", Infinity],
+  ])("%s", (text, value) => {
+    expect(parseFloatText(text)).toBe(value);
+  });
+
+  test.each(["", ".", "e5", "1e", "0x1", "1 ", "--1", "+nan", "infi", "1,5", "１"])(
+    "%j is none",
+    (text) => {
+      const { error } = parseFloatText(text) as { error: string };
+      expect(error).toBe(`strconv.ParseFloat: parsing ${quoteText(text)}: invalid syntax`);
+    },
+  );
+
+  test("out of range", () => {
+    expect(parseFloatText("-1e999")).toEqual({
+      error: 'strconv.ParseFloat: parsing "-1e999": value out of range',
+    });
+    expect(parseIntText("9223372036854775808")).toEqual({
+      error: 'strconv.ParseInt: parsing "9223372036854775808": value out of range',
+    });
+    expect(parseIntText("-9223372036854775808")).toBe(-(2 ** 63));
+    expect(parseIntText("+5")).toBe(5);
+    expect(parseIntText("1.0")).toHaveProperty("error");
+  });
+});
