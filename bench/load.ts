@@ -1,25 +1,29 @@
 /**
- * Load generator and counting sink in one child process, so that their CPU is not the measured one's.
- * Takes one JSON argument (LoadOptions), prints one JSON line (LoadResult) when all requests were answered and
- * the sink is quiet. Prints {"ready":true} first, once the sink listens.
+ * Load generator and counting sink in one child process, so that their CPU is not the measured one's. Takes one
+ * JSON argument (LoadOptions). Prints {"ready":true} once the sink listens and the requests are prepared; answers
+ * each line on its input, a number of requests, with one LoadResult when they were answered and all their items
+ * arrived.
  */
-import { Agent, createServer as createHttpServer, request as httpRequest } from "node:http";
-import { type ClientHttp2Session, connect, createServer } from "node:http2";
-import { gunzipSync, gzipSync } from "node:zlib";
-import { countItems } from "../src/pdata/count.ts";
-import type { Signal } from "../src/pdata/payload.ts";
-import { type ShapeName, shapes } from "./shapes.ts";
+import { createInterface } from "node:readline";
+import type { Client } from "./client.ts";
+import { GrpcClient } from "./grpc-client.ts";
+import { HttpClient } from "./http-client.ts";
+import { type PreparedRequest, prepare, renew, signalOf } from "./requests.ts";
+import type { ShapeName } from "./shapes.ts";
+import { grpcPaths, Sink } from "./sink.ts";
 
 export interface LoadOptions {
   readonly shape: ShapeName;
   /** Items a request. */
   readonly size: number;
-  readonly protocol: "grpc" | "http";
+  /** Distinct resources. */
+  readonly resources: number;
+  readonly protocol: "grpc" | "http" | "custom";
   readonly compression: "none" | "gzip";
   readonly target: number;
   readonly sinkPort: number | undefined;
-  readonly requests: number;
   readonly connections: number;
+  /** Calls at once on each connection; over HTTP/1.1 so many connections. */
   readonly inFlight: number;
 }
 
@@ -27,176 +31,106 @@ export interface LoadResult {
   readonly ackedItems: number;
   readonly failedRequests: number;
   readonly receivedItems: number;
+  /** Until all were answered; until all arrived. */
+  readonly ackSeconds: number;
   readonly wallSeconds: number;
+  /** Of the load generator and its sink. */
+  readonly loadCpuSeconds: number;
 }
 
-const paths: Readonly<Record<Signal, string>> = {
-  traces: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-  metrics: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-  logs: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-};
-const signalOfPath = new Map(
-  Object.entries(paths).map(([signal, path]) => [path, signal as Signal]),
-);
-
-/** Distinct requests that are sent round robin; enough that no cache of a request helps. */
+/** Prepared requests; each belongs to one lane, so none changes while it is on its way. */
 const poolSize = 64;
+const settleMs = 20_000;
 
-class Sink {
-  receivedItems = 0;
-  lastMs = performance.now();
+interface Lane {
+  /** Connects at the first request. */
+  client?: Client;
+  readonly requests: readonly PreparedRequest[];
+  turn: number;
+}
 
-  count(signal: Signal, body: Uint8Array): void {
-    this.receivedItems += countItems(signal, body);
-    this.lastMs = performance.now();
+class Load {
+  readonly #options: LoadOptions;
+  readonly #sink = new Sink();
+  readonly #lanes: readonly Lane[];
+  #serial = 0;
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+    const count = options.connections * options.inFlight;
+    const requests = Array.from({ length: Math.max(poolSize, options.resources) }, (_, i) =>
+      prepare(options, i),
+    );
+    this.#lanes = Array.from({ length: count }, (_, lane) => ({
+      requests: requests.filter((_request, i) => i % count === lane),
+      turn: 0,
+    }));
   }
-}
 
-function grpcSink(sink: Sink, port: number): Promise<void> {
-  const server = createServer({
-    settings: { initialWindowSize: 8 << 20, maxConcurrentStreams: 1000 },
-    maxSessionMemory: 1000,
-  });
-  server.on("session", (session) => session.setLocalWindowSize(64 << 20));
-  server.on("stream", (stream, headers) => {
-    const chunks: Buffer[] = [];
-    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-    stream.on("end", () => {
-      const body = Buffer.concat(chunks);
-      const message = body.subarray(5);
-      sink.count(
-        signalOfPath.get(headers[":path"]!)!,
-        body[0] === 1 ? gunzipSync(message) : message,
-      );
-      stream.respond(
-        { ":status": 200, "content-type": "application/grpc" },
-        { waitForTrailers: true },
-      );
-      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
-      stream.end(Buffer.from([0, 0, 0, 0, 0]));
-    });
-  });
-  return new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
-}
+  async listen(): Promise<void> {
+    const { protocol, sinkPort } = this.#options;
+    if (sinkPort === undefined || protocol === "custom") return;
+    await this.#sink.listen(protocol, sinkPort);
+  }
 
-function httpSink(sink: Sink, port: number): Promise<void> {
-  const server = createHttpServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on("data", (chunk: Buffer) => chunks.push(chunk));
-    request.on("end", () => {
-      const body = Buffer.concat(chunks);
-      const signal = request.url!.slice("/v1/".length) as Signal;
-      sink.count(signal, request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body);
-      response.writeHead(200, { "content-type": "application/x-protobuf" }).end();
-    });
-  });
-  return new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve()));
-}
+  async run(count: number): Promise<LoadResult> {
+    const clients = this.#lanes[0]?.client === undefined ? clientsOf(this.#options) : [];
+    for (const [i, lane] of this.#lanes.entries()) lane.client ??= clients[i % clients.length]!;
+    const cpuBefore = process.cpuUsage();
+    const receivedBefore = this.#sink.receivedItems;
+    const startMs = performance.now();
+    let left = count;
+    let ackedItems = 0;
+    let failedRequests = 0;
+    const drive = async (lane: Lane) => {
+      while (left-- > 0) {
+        const request = lane.requests[lane.turn++ % lane.requests.length]!;
+        renew(request, this.#serial++);
+        if (await lane.client!.send(request.bytes)) ackedItems += request.items;
+        else failedRequests++;
+      }
+    };
+    await Promise.all(this.#lanes.map(drive));
+    const ackSeconds = (performance.now() - startMs) / 1000;
+    await this.#settle(receivedBefore + ackedItems);
+    const { user, system } = process.cpuUsage(cpuBefore);
+    return {
+      ackedItems,
+      failedRequests,
+      receivedItems: this.#sink.receivedItems - receivedBefore,
+      ackSeconds,
+      wallSeconds: (performance.now() - startMs) / 1000,
+      loadCpuSeconds: (user + system) / 1e6,
+    };
+  }
 
-function grpcSender(options: LoadOptions, signal: Signal): (body: Buffer) => Promise<boolean> {
-  const sessions: ClientHttp2Session[] = Array.from({ length: options.connections }, () =>
-    connect(`http://127.0.0.1:${options.target}`),
-  );
-  const headers = {
-    ":method": "POST",
-    ":path": paths[signal],
-    "content-type": "application/grpc",
-    te: "trailers",
-    ...(options.compression === "gzip" ? { "grpc-encoding": "gzip" } : {}),
-  };
-  let turn = 0;
-  return (body) =>
-    new Promise((resolve) => {
-      const stream = sessions[turn++ % sessions.length]!.request(headers);
-      let status = "";
-      const note = (h: object) => {
-        status = (h as Record<string, string>)["grpc-status"] ?? status;
-      };
-      stream.on("response", note);
-      stream.on("trailers", note);
-      stream.on("error", () => resolve(false));
-      stream.on("close", () => resolve(status === "0"));
-      stream.resume();
-      stream.end(body);
-    });
-}
-
-function httpSender(options: LoadOptions, signal: Signal): (body: Buffer) => Promise<boolean> {
-  const agent = new Agent({ keepAlive: true, maxSockets: options.connections * options.inFlight });
-  const headers = {
-    "content-type": "application/x-protobuf",
-    ...(options.compression === "gzip" ? { "content-encoding": "gzip" } : {}),
-  };
-  return (body) =>
-    new Promise((resolve) => {
-      const request = httpRequest(
-        {
-          host: "127.0.0.1",
-          port: options.target,
-          path: `/v1/${signal}`,
-          method: "POST",
-          agent,
-          headers: { ...headers, "content-length": body.length },
-        },
-        (response) => {
-          response.resume();
-          response.on("end", () => resolve(response.statusCode === 200));
-        },
-      );
-      request.on("error", () => resolve(false));
-      request.end(body);
-    });
-}
-
-function frame(message: Uint8Array, options: LoadOptions): Buffer {
-  const body =
-    options.compression === "gzip" ? gzipSync(message, { level: 6 }) : Buffer.from(message);
-  if (options.protocol === "http") return body;
-  const prefix = Buffer.from([options.compression === "gzip" ? 1 : 0, 0, 0, 0, 0]);
-  prefix.writeUInt32BE(body.length, 1);
-  return Buffer.concat([prefix, body]);
-}
-
-async function main(options: LoadOptions): Promise<LoadResult> {
-  const { signal, make } = shapes[options.shape];
-  const pool = Array.from({ length: poolSize }, (_, i) => frame(make(i, options.size), options));
-  const itemsPerRequest = countItems(signal, make(0, options.size));
-  const sink = new Sink();
-  if (options.sinkPort !== undefined)
-    await (options.protocol === "grpc" ? grpcSink : httpSink)(sink, options.sinkPort);
-  process.stdout.write('{"ready":true}\n');
-  await new Promise((resolve) => process.stdin.once("data", resolve));
-  const send = (options.protocol === "grpc" ? grpcSender : httpSender)(options, signal);
-  const startMs = performance.now();
-  let sent = 0;
-  let acked = 0;
-  let failed = 0;
-  const sender = async () => {
-    while (sent < options.requests) {
-      const ok = await send(pool[sent++ % poolSize]!);
-      if (ok) acked++;
-      else failed++;
+  async #settle(expectedItems: number): Promise<void> {
+    if (this.#options.sinkPort === undefined) return;
+    const deadline = performance.now() + settleMs;
+    while (this.#sink.receivedItems < expectedItems && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
     }
-  };
-  await Promise.all(Array.from({ length: options.connections * options.inFlight }, sender));
-  const ackedItems = acked * itemsPerRequest;
-  const deadline = performance.now() + 20_000;
-  while (
-    options.sinkPort !== undefined &&
-    sink.receivedItems < ackedItems &&
-    performance.now() < deadline
-  ) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  return {
-    ackedItems,
-    failedRequests: failed,
-    receivedItems: sink.receivedItems,
-    wallSeconds: (performance.now() - startMs) / 1000,
-  };
 }
 
-process.stdout.write(
-  `${JSON.stringify(await main(JSON.parse(process.argv[2]!) as LoadOptions))}\n`,
-);
-process.exit(0);
+function clientsOf(options: LoadOptions): Client[] {
+  const { protocol, target, connections, inFlight } = options;
+  if (protocol !== "grpc") {
+    return Array.from({ length: connections * inFlight }, () => new HttpClient(target));
+  }
+  const path = grpcPaths[signalOf(options)];
+  const gzip = options.compression === "gzip";
+  return Array.from({ length: connections }, () => new GrpcClient(target, path, gzip));
+}
+
+async function main(options: LoadOptions): Promise<void> {
+  const load = new Load(options);
+  await load.listen();
+  process.stdout.write('{"ready":true}\n');
+  for await (const line of createInterface({ input: process.stdin })) {
+    process.stdout.write(`${JSON.stringify(await load.run(Number(line)))}\n`);
+  }
+  process.exit(0);
+}
+
+await main(JSON.parse(process.argv[2]!) as LoadOptions);

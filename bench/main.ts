@@ -1,101 +1,88 @@
-/**
- * `npm run bench [-- --peer PATH] [--only NAME] [--runs N]`: CPU per item, ours and the peer's, in interleaved
- * runs on this machine; without a peer only ours. CPU is read from the processes, wall time is only shown.
- */
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+/** `npm run bench -- --help`: ours and the peer, in interleaved runs on this machine. */
+import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import type { LoadOptions, LoadResult } from "./load.ts";
-import { type Row, rows } from "./rows.ts";
-import { ours, peer, RunningSystem, type SystemKind } from "./system.ts";
+import { tableHead, tableLines } from "./report.ts";
+import type { Row, Sample } from "./row.ts";
+import { rows } from "./rows.ts";
+import { ours, peer, type SystemKind } from "./system.ts";
 
-interface Measurement {
-  readonly cpuMicrosPerItem: number;
-  readonly itemsPerSecond: number;
-  readonly rssMegabytes: number;
-  readonly lostItems: number;
-  readonly failedRequests: number;
+const help = `npm run bench [-- options], after npm run build
+
+Prints what we cost, and what a peer costs for the same work, as a Markdown table: CPU (user and system, read from
+the measured process), items a second, peak memory, lost items. Runs of ours and the peer are interleaved; the
+figures are medians. Load generator, sink and scraper are in this folder and run in processes of their own.
+
+  --peer PATH          an OpenTelemetry Collector (otelcol): the rows of OTLP, the Prometheus exporter, start, memory
+  --peer-contrib PATH  one with the attributes, resource and metricstransform processors and the statsd receiver
+  --only TEXT          rows whose name contains it; repeatable
+  --runs N             runs of each (default 3)
+  --list               the names of the rows
+  --help               this text
+
+Without a peer only ours is measured: there are no ratios then.
+`;
+
+interface Options {
+  readonly core: SystemKind | undefined;
+  readonly contrib: SystemKind | undefined;
+  readonly only: readonly string[];
+  readonly runs: number;
 }
 
-async function runLoad(options: LoadOptions, onReady: () => void): Promise<LoadResult> {
-  const child = spawn(
-    process.execPath,
-    [fileURLToPath(new URL("./load.ts", import.meta.url)), JSON.stringify(options)],
-    {
-      stdio: ["pipe", "pipe", "inherit"],
-    },
+async function measure(row: Row, options: Options): Promise<string> {
+  const against = row.against === "none" ? undefined : options[row.against];
+  const mine: Sample[] = [];
+  const theirs: Sample[] = [];
+  for (let run = 0; run < options.runs; run++) {
+    mine.push(await row.run(ours));
+    if (against !== undefined) theirs.push(await row.run(against));
+  }
+  return tableLines(row, mine, theirs);
+}
+
+/** Whether all rows could be measured. */
+async function measureAll(options: Options): Promise<boolean> {
+  if (options.core === undefined && options.contrib === undefined) {
+    process.stdout.write("No --peer given: only ours is measured, there are no ratios.\n");
+  }
+  const chosen = rows.filter(
+    ({ name }) => options.only.length === 0 || options.only.some((text) => name.includes(text)),
   );
-  for await (const line of createInterface({ input: child.stdout })) {
-    const message = JSON.parse(line) as LoadResult | { ready: true };
-    if (!("ready" in message)) return message;
-    onReady();
-    child.stdin.write("go\n");
+  process.stdout.write(`Load of the machine before: ${loadText()}\n\n${tableHead}`);
+  let isComplete = true;
+  for (const row of chosen) {
+    try {
+      process.stdout.write(await measure(row, options));
+    } catch (error) {
+      isComplete = false;
+      process.stderr.write(`${row.name}: ${(error as Error).message}\n`);
+    }
   }
-  throw new Error("the load generator ended without a result");
+  process.stdout.write(`\nLoad of the machine after: ${loadText()}\n`);
+  return isComplete;
 }
 
-async function measure(kind: SystemKind, row: Row): Promise<Measurement> {
-  const system = await RunningSystem.start(kind, row.yaml, row.port);
-  try {
-    await runLoad({ ...row.load, requests: Math.ceil(row.load.requests / 4) }, () => {});
-    let before = 0;
-    const result = await runLoad(row.load, () => {
-      before = system.cpuSeconds();
-    });
-    const cpu = system.cpuSeconds() - before;
-    return {
-      cpuMicrosPerItem: (cpu * 1e6) / result.ackedItems,
-      itemsPerSecond: result.ackedItems / result.wallSeconds,
-      rssMegabytes: system.rssMegabytes(),
-      lostItems: row.load.sinkPort === undefined ? 0 : result.ackedItems - result.receivedItems,
-      failedRequests: result.failedRequests,
-    };
-  } finally {
-    await system.stop();
-  }
-}
-
-const median = (values: readonly number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+const loadText = () => loadavg()[0]!.toFixed(1);
+const peerAt = (path: string | undefined) => (path === undefined ? undefined : peer(path));
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       peer: { type: "string" },
-      only: { type: "string" },
+      "peer-contrib": { type: "string" },
+      only: { type: "string", multiple: true, default: [] },
       runs: { type: "string", default: "3" },
+      list: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
     },
   });
-  const systems = values.peer === undefined ? [ours] : [ours, peer(values.peer)];
-  if (values.peer === undefined)
-    process.stdout.write("No --peer given: only ours is measured, there are no ratios.\n\n");
-  process.stdout.write(
-    "| work | ours µs/item | peer µs/item | ratio | ours items/s | RSS MB ours / peer | lost ours / peer |\n|---|---|---|---|---|---|---|\n",
-  );
-  for (const row of rows.filter(
-    ({ name }) => values.only === undefined || name.includes(values.only),
-  )) {
-    const results = systems.map((): Measurement[] => []);
-    for (let run = 0; run < Number(values.runs); run++) {
-      for (const [i, system] of systems.entries()) results[i]!.push(await measure(system, row));
-    }
-    process.stdout.write(`${formatRow(row.name, results)}\n`);
+  if (values.help) process.stdout.write(help);
+  else if (values.list) process.stdout.write(`${rows.map(({ name }) => name).join("\n")}\n`);
+  else {
+    const [core, contrib] = [peerAt(values.peer), peerAt(values["peer-contrib"])];
+    const { only, runs } = values;
+    process.exitCode = (await measureAll({ core, contrib, only, runs: Number(runs) })) ? 0 : 1;
   }
-}
-
-function formatRow(name: string, results: readonly (readonly Measurement[])[]): string {
-  const [mine, theirs] = results;
-  const cpu = (list: readonly Measurement[]) => median(list.map((m) => m.cpuMicrosPerItem));
-  const rss = (list: readonly Measurement[]) =>
-    Math.max(...list.map((m) => m.rssMegabytes)).toFixed(0);
-  const lost = (list: readonly Measurement[]) =>
-    list.reduce((sum, m) => sum + m.lostItems + m.failedRequests, 0);
-  const rate = (median(mine!.map((m) => m.itemsPerSecond)) / 1000).toFixed(0);
-  const against = (f: (list: readonly Measurement[]) => string | number) =>
-    theirs === undefined ? "-" : f(theirs);
-  const ratio = theirs === undefined ? "-" : `${(cpu(mine!) / cpu(theirs)).toFixed(2)}x`;
-  return `| ${name} | ${cpu(mine!).toFixed(3)} | ${against((l) => cpu(l).toFixed(3))} | ${ratio} | ${rate} k | ${rss(mine!)} / ${against(rss)} | ${lost(mine!)} / ${against(lost)} |`;
 }
 
 await main();

@@ -1,49 +1,17 @@
 /**
  * `node bench/net-server.ts [--calls N]`: CPU of the gRPC server per unary call, user and system, for bodies of
- * 14, 55 and 200 KB. The clients run in a child process on node:http2, so that their CPU is not counted.
+ * 14, 55 and 200 KB. The clients run in a child process, so that their CPU is not counted.
  */
 import { spawn } from "node:child_process";
-import { connect } from "node:http2";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { systemClock } from "../src/clock.ts";
-import { MemoryBudget } from "../src/engine/budget.ts";
-import { silentLogger } from "../src/log.ts";
-import { Listeners } from "../src/net/listeners.ts";
-import type { GrpcServerSpec, UnaryCall } from "../src/transport.ts";
+import type { UnaryCall } from "../src/transport.ts";
+import { GrpcClient, prepareFrames } from "./grpc-client.ts";
+import { listenGrpc, okReply } from "./grpc-server.ts";
 
 const path = "/bench.Service/Export";
 const connections = 2;
 const inFlight = 8;
-
-function serverSpec(handler: (call: UnaryCall) => void): GrpcServerSpec {
-  const reply = Promise.resolve({ status: { code: 0, message: "" }, body: new Uint8Array(0) });
-  return {
-    kind: "grpc",
-    endpoint: "127.0.0.1:0",
-    transport: "tcp",
-    maxMessageBytes: 64 << 20,
-    maxConcurrentStreams: 0,
-    keepalive: {
-      maxConnectionIdleMs: 0,
-      maxConnectionAgeMs: 0,
-      maxConnectionAgeGraceMs: 0,
-      timeMs: 7_200_000,
-      timeoutMs: 20_000,
-      minTimeMs: 300_000,
-      permitWithoutStream: false,
-    },
-    methods: new Map([
-      [
-        path,
-        (call) => {
-          handler(call);
-          return reply;
-        },
-      ],
-    ]),
-  };
-}
 
 /** Keeps `inFlight` calls running on each connection until `calls` were answered. */
 async function sendCalls(port: number, bodyBytes: number, calls: number): Promise<void> {
@@ -51,28 +19,17 @@ async function sendCalls(port: number, bodyBytes: number, calls: number): Promis
   message[0] = 0;
   message.writeUInt32BE(bodyBytes, 1);
   let left = calls;
-  const lane = async (session: ReturnType<typeof connect>) => {
+  const lane = async (client: GrpcClient) => {
+    const frames = prepareFrames(message);
     while (left-- > 0) {
-      await new Promise<void>((resolve, reject) => {
-        const stream = session.request({
-          ":method": "POST",
-          ":path": path,
-          "content-type": "application/grpc",
-          te: "trailers",
-          "user-agent": "bench",
-        });
-        stream.on("error", reject);
-        stream.on("close", resolve);
-        stream.resume();
-        stream.end(message);
-      });
+      if (!(await client.send(frames))) throw new Error("a call was refused");
     }
   };
-  const sessions = Array.from({ length: connections }, () => connect(`http://127.0.0.1:${port}`));
+  const clients = Array.from({ length: connections }, () => new GrpcClient(port, path, false));
   await Promise.all(
-    sessions.flatMap((session) => Array.from({ length: inFlight }, () => lane(session))),
+    clients.flatMap((client) => Array.from({ length: inFlight }, () => lane(client))),
   );
-  for (const session of sessions) session.close();
+  for (const client of clients) client.close();
 }
 
 function runClient(port: number, bodyBytes: number, calls: number): Promise<void> {
@@ -87,19 +44,12 @@ function runClient(port: number, bodyBytes: number, calls: number): Promise<void
 
 async function measure(bodyBytes: number, calls: number): Promise<number> {
   let received = 0;
-  const listeners = new Listeners({
-    log: silentLogger,
-    clock: systemClock,
-    budget: new MemoryBudget(1 << 30),
-  });
-  const owner = { kind: "receiver", type: "bench", text: "bench" } as const;
-  const listener = await listeners.listen(
-    owner,
-    serverSpec((call) => {
-      received += call.body.length;
-      call.releaseBody();
-    }),
-  );
+  const take = (call: UnaryCall) => {
+    received += call.body.length;
+    call.releaseBody();
+    return Promise.resolve(okReply);
+  };
+  const listener = await listenGrpc("127.0.0.1:0", new Map([[path, take]]));
   const port = Number(listener.addresses[0]!.split(":")[1]);
   await runClient(port, bodyBytes, Math.ceil(calls / 4));
   received = 0;

@@ -126,6 +126,7 @@ export function repeatMetrics(
   requestIndex: number,
   points = 1000,
   order: FieldOrder = "ascending",
+  resources = 10,
 ): Uint8Array {
   const s = new Shape(order);
   const perMetric = points / 10;
@@ -135,7 +136,7 @@ export function repeatMetrics(
       () => s.w.string(3, "s"),
       m < 3 ? () => histogram(s, perMetric, requestIndex) : () => sum(s, perMetric, requestIndex),
     ]);
-  return s.request(requestIndex % 10, range(10).map(metric));
+  return s.request(requestIndex % resources, range(10).map(metric));
 }
 
 function sum(s: Shape, points: number, requestIndex: number): void {
@@ -248,12 +249,16 @@ export function logs(n: number, requestIndex = 0, order: FieldOrder = "ascending
 /** The shapes by name: `make(requestIndex, size)` gives a request of about `size` items. */
 export const shapes = {
   testbed: { signal: "metrics", make: (i: number) => testbedMetrics(i) },
-  repeat: { signal: "metrics", make: (i: number, size: number) => repeatMetrics(i, size) },
+  repeat: {
+    signal: "metrics",
+    make: (i: number, size: number, resources?: number) =>
+      repeatMetrics(i, size, "ascending", resources),
+  },
   spans: { signal: "traces", make: (i: number, size: number) => spans(size, i) },
   logs: { signal: "logs", make: (i: number, size: number) => logs(size, i) },
 } as const satisfies Record<
   string,
-  { signal: Signal; make: (requestIndex: number, size: number) => Uint8Array }
+  { signal: Signal; make: (requestIndex: number, size: number, resources?: number) => Uint8Array }
 >;
 
 export type ShapeName = keyof typeof shapes;

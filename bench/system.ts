@@ -2,60 +2,98 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface SystemKind {
-  readonly name: string;
+  readonly isOurs: boolean;
   readonly command: string;
   readonly args: readonly string[];
 }
 
 export const ours: SystemKind = {
-  name: "ours",
+  isOurs: true,
   command: process.execPath,
   args: [fileURLToPath(new URL("../dist/src/main.js", import.meta.url))],
 };
 
-export const peer = (path: string): SystemKind => ({ name: "peer", command: path, args: [] });
+export const peer = (path: string): SystemKind => ({ isOurs: false, command: path, args: [] });
 
+/** What both ours and the Collector print when everything listens. */
+const readyText = "Everything is ready";
+const startDeadlineMs = 30_000;
 /** Kernel clock ticks a second, as /proc reports CPU time. */
 const ticksPerSecond = 100;
+
+/** A TCP port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
 
 export class RunningSystem {
   readonly #child: ChildProcess;
   readonly #directory: string;
-  #stderr = "";
+  readonly #startedMs = performance.now();
+  #output = "";
+  #isStopping = false;
+  /** From spawn to ready. */
+  startMs = 0;
+  /** Aborted when the process ended by itself. */
+  readonly died: AbortSignal;
 
-  private constructor(child: ChildProcess, directory: string) {
-    this.#child = child;
+  private constructor(kind: SystemKind, directory: string, args: readonly string[]) {
     this.#directory = directory;
-    child.stderr?.on("data", (chunk: Buffer) => {
-      this.#stderr = (this.#stderr + chunk.toString()).slice(-20_000);
-    });
-    child.stdout?.resume();
-  }
-
-  /** Starts the system with the YAML text and waits until the port takes connections. */
-  static async start(kind: SystemKind, yaml: string, port: number): Promise<RunningSystem> {
-    const directory = mkdtempSync(join(tmpdir(), "rmt-bench-"));
-    const config = join(directory, "pipelines.yaml");
-    writeFileSync(config, yaml);
-    const child = spawn(kind.command, [...kind.args, "--config", config], {
+    this.#child = spawn(kind.command, [...kind.args, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       cwd: directory,
     });
-    const system = new RunningSystem(child, directory);
-    const deadline = performance.now() + 15_000;
-    while (!(await canConnect(port))) {
-      if (child.exitCode !== null || performance.now() > deadline) {
-        throw new Error(`cannot start ${kind.name}: ${system.#stderr}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    const died = new AbortController();
+    this.died = died.signal;
+    this.#child.on("exit", (code, signal) => {
+      if (this.#isStopping) return;
+      died.abort(new Error(`the system ended (${code ?? signal}): ${this.#output.slice(-2000)}`));
+    });
+  }
+
+  /** Starts the system with the YAML text and waits until it says that it is ready. */
+  static async start(
+    kind: SystemKind,
+    yaml: string,
+    args: readonly string[] = [],
+  ): Promise<RunningSystem> {
+    const directory = mkdtempSync(join(tmpdir(), "telemetry-bench-"));
+    const config = join(directory, "pipelines.yaml");
+    writeFileSync(config, yaml);
+    const system = new RunningSystem(kind, directory, ["--config", config, ...args]);
+    await system.#ready();
     return system;
+  }
+
+  #ready(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const late = AbortSignal.timeout(startDeadlineMs);
+      late.addEventListener("abort", () => {
+        this.#child.kill("SIGKILL");
+        reject(new Error(`not ready in time: ${this.#output.slice(-2000)}`));
+      });
+      this.died.addEventListener("abort", () => reject(this.died.reason));
+      const read = (chunk: Buffer) => {
+        this.#output = (this.#output + chunk.toString()).slice(-20_000);
+        if (this.startMs > 0 || !this.#output.includes(readyText)) return;
+        this.startMs = performance.now() - this.#startedMs;
+        resolve();
+      };
+      this.#child.stdout!.on("data", read);
+      this.#child.stderr!.on("data", read);
+    });
   }
 
   /** User and system CPU seconds so far. */
@@ -66,30 +104,43 @@ export class RunningSystem {
   }
 
   rssMegabytes(): number {
-    const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
-    return Number(/VmRSS:\s+(\d+)/u.exec(status)?.[1] ?? 0) / 1024;
+    return this.#statusMegabytes("VmRSS");
   }
 
-  get stderr(): string {
-    return this.#stderr;
+  peakRssMegabytes(): number {
+    return this.#statusMegabytes("VmHWM");
+  }
+
+  #statusMegabytes(field: string): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
+    return Number(new RegExp(`${field}:\\s+(\\d+)`, "u").exec(status)?.[1] ?? 0) / 1024;
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode === null) {
+    this.#isStopping = true;
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      const ended = once(this.#child, "exit");
       this.#child.kill("SIGTERM");
-      await once(this.#child, "exit");
+      await ended;
     }
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }
 
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
+/** Starts the system, works with it, stops it; rejects when it dies meanwhile. */
+export async function withSystem<T>(
+  kind: SystemKind,
+  yaml: string,
+  work: (system: RunningSystem) => Promise<T>,
+  args: readonly string[] = [],
+): Promise<T> {
+  const system = await RunningSystem.start(kind, yaml, args);
+  const died = new Promise<never>((_, reject) => {
+    system.died.addEventListener("abort", () => reject(system.died.reason));
   });
+  try {
+    return await Promise.race([work(system), died]);
+  } finally {
+    await system.stop();
+  }
 }

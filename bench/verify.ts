@@ -2,6 +2,7 @@
  * CPU nanoseconds an item of what is done to request bytes: `node bench/verify.ts [rounds]`. All rows run
  * interleaved in one process; the median of the rounds is printed, and the fastest, as machines are noisy.
  */
+import { fileURLToPath } from "node:url";
 import {
   type AttributeCursor,
   encodeAttribute,
@@ -149,23 +150,35 @@ function measure(row: Row): number {
   return ((user + system) * 1000) / (times * row.items);
 }
 
-function main(rounds: number): void {
-  const results = rows.map((): number[] => []);
+export interface Cost {
+  readonly name: string;
+  readonly medianNs: number;
+  readonly bestNs: number;
+}
+
+/** Costs of the rows whose name begins so, interleaved. */
+export function measureCosts(prefix: string, rounds: number): Cost[] {
+  const chosen = rows.filter(({ name }) => name.startsWith(prefix));
+  const results = chosen.map((): number[] => []);
   // The first rounds compile; they are not counted.
   for (let round = -5; round < rounds; round++) {
-    for (const [i, row] of rows.entries()) {
+    for (const [i, row] of chosen.entries()) {
       const ns = measure(row);
       if (round >= 0) results[i]!.push(ns);
     }
   }
-  process.stdout.write(`${"CPU ns an item".padEnd(58)}  median    best\n`);
-  for (const [i, row] of rows.entries()) {
+  return chosen.map(({ name }, i) => {
     const sorted = results[i]!.toSorted((a, b) => a - b);
-    const median = sorted[sorted.length >> 1]!;
-    process.stdout.write(
-      `${row.name.padEnd(58)}${median.toFixed(1).padStart(8)}${sorted[0]!.toFixed(1).padStart(8)}\n`,
-    );
+    return { name, medianNs: sorted[sorted.length >> 1]!, bestNs: sorted[0]! };
+  });
+}
+
+function main(rounds: number): void {
+  process.stdout.write(`${"CPU ns an item".padEnd(58)}  median    best\n`);
+  for (const { name, medianNs, bestNs } of measureCosts("", rounds)) {
+    const figures = [medianNs, bestNs].map((ns) => ns.toFixed(1).padStart(8));
+    process.stdout.write(`${name.padEnd(58)}${figures.join("")}\n`);
   }
 }
 
-main(Number(process.argv[2] ?? 15));
+if (process.argv[1] === fileURLToPath(import.meta.url)) main(Number(process.argv[2] ?? 15));

@@ -231,8 +231,11 @@ export type ProcessorInstance =
 export interface ExporterFactory<C extends z.ZodType = z.ZodType> extends Declaration<C> {
   readonly kind: "exporter";
   readonly stability: SignalStability;
-  /** Once per id, for all signals. */
-  create(args: { config: z.output<C>; settings: Settings }): Exporter;
+  /**
+   * Once per id, for all signals; `signals` are those of the pipelines that lead to it. Throws CONFIG_INVALID for one
+   * that it cannot serve as it is configured.
+   */
+  create(args: { config: z.output<C>; signals: readonly Signal[]; settings: Settings }): Exporter;
 }
 
 export interface ConnectorFactory<C extends z.ZodType = z.ZodType> extends Declaration<C> {

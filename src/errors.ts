@@ -30,8 +30,9 @@ export const errorCatalogue = {
     remedy: "The message names the component and the cause; the service does not start half.",
   },
   MALFORMED_DATA: {
-    summary: "A request is not valid OTLP; it is refused for good.",
-    remedy: "Correct the sender; sending the same bytes again cannot succeed.",
+    summary:
+      "A request or a scraped text is not what its format allows (OTLP, exposition text, a compression); it is refused for good.",
+    remedy: "Correct the sender, or the scraped target; the same bytes cannot succeed later.",
   },
   TOO_LARGE: {
     summary: "A request is larger than the receiver accepts, after decompression.",
@@ -57,6 +58,10 @@ export const errorCatalogue = {
   SHUTTING_DOWN: {
     summary: "The service is stopping and takes no new data.",
     remedy: "Send again when it is back.",
+  },
+  SERIES_LIMIT: {
+    summary: "A receiver keeps as many groups or series as its configuration allows.",
+    remedy: "Delete groups that are no longer needed, or raise max_groups or max_series.",
   },
   METADATA_LIMIT: {
     summary: "More combinations of metadata values than metadata_cardinality_limit allows.",

@@ -21,15 +21,32 @@ const row = (
 ): Row => ({ kind, type, aliases, load });
 
 const rows: readonly Row[] = [
+  row("receiver", "http_metrics", () => import("../receivers/http_metrics/factory.ts")),
   row("receiver", "nop", () => import("../receivers/nop/factory.ts")),
   row("receiver", "otlp", () => import("../receivers/otlp/factory.ts")),
   row("receiver", "statsd", () => import("../receivers/statsd/factory.ts")),
   row("processor", "attributes", () => import("../processors/attributes/factory.ts")),
   row("processor", "batch", () => import("../processors/batch/factory.ts")),
+  row(
+    "processor",
+    "cumulative_to_delta",
+    () => import("../processors/cumulative_to_delta/factory.ts"),
+    ["cumulativetodelta"],
+  ),
+  row(
+    "processor",
+    "delta_to_cumulative",
+    () => import("../processors/delta_to_cumulative/factory.ts"),
+    ["deltatocumulative"],
+  ),
   row("processor", "memory_limiter", () => import("../processors/memory_limiter/factory.ts")),
-  row("processor", "metrics_transform", () => import("../processors/metrics_transform/factory.ts"), [
-    "metricstransform",
-  ]),
+  row(
+    "processor",
+    "metrics_transform",
+    () => import("../processors/metrics_transform/factory.ts"),
+    ["metricstransform"],
+  ),
+  row("processor", "percentiles", () => import("../processors/percentiles/factory.ts")),
   row("processor", "relabel", () => import("../processors/relabel/factory.ts")),
   row("processor", "resource", () => import("../processors/resource/factory.ts")),
   row("exporter", "debug", () => import("../exporters/debug/factory.ts")),
@@ -39,6 +56,15 @@ const rows: readonly Row[] = [
   row("exporter", "otlp_http", () => import("../exporters/otlp_http/factory.ts"), ["otlphttp"]),
   row("exporter", "prometheus", () => import("../exporters/prometheus/factory.ts")),
   row("connector", "forward", () => import("../connectors/forward/factory.ts")),
+  row("extension", "basic_auth", () => import("../extensions/basic_auth/factory.ts"), [
+    "basicauth",
+  ]),
+  row(
+    "extension",
+    "bearer_token_auth",
+    () => import("../extensions/bearer_token_auth/factory.ts"),
+    ["bearertokenauth"],
+  ),
   row("extension", "health_check", () => import("../extensions/health_check/factory.ts")),
   row("extension", "pprof", () => import("../extensions/pprof/factory.ts")),
   row("extension", "zpages", () => import("../extensions/zpages/factory.ts")),

@@ -117,7 +117,7 @@ export interface HttpServerSpec extends ServerBase {
   readonly authenticate?: Authenticate | undefined;
   /** Answers a request to one of the routes without valid credentials (401); absent: in plain text. */
   readonly refuse?: ((exchange: HttpExchange, error: TelemetryError) => void) | undefined;
-  /** Exact paths. */
+  /** Exact paths; one that ends in `/*` stands for all below it. */
   readonly routes: ReadonlyMap<string, HttpHandler>;
 }
 

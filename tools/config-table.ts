@@ -1,78 +1,85 @@
-/** The configuration table of a component's README, from its zod schema. */
-import { z } from "zod";
-import { fieldMeta } from "../src/config/fields.ts";
+/**
+ * The configuration table of a component's README, from its zod schema: one row a key, those of inner sections
+ * with their path.
+ *
+ *     a.b          key b of section a
+ *     a[].b        key b of each entry of list a
+ *     a.<name>.b   key b of each entry of map a, whatever its name
+ */
+import { type FieldMeta, fieldMeta, type z } from "../src/config/fields.ts";
+import { defOf, fieldOf, innerOf } from "../src/config/shape.ts";
 
-interface TableRow {
-  readonly key: string;
-  readonly defaultText: string;
-  readonly effect: string;
-  readonly text: string;
+type Schema = z.core.$ZodType;
+type Meta = FieldMeta & { description?: string };
+
+/** A key of a configuration, with its path. */
+export interface ConfigKey {
+  readonly path: string;
+  readonly field: Schema;
+  readonly meta: Meta;
 }
 
-/** A Markdown table of all keys, nested ones with dots. */
+/** A Markdown table of all keys. */
 export function configTable(schema: z.ZodType): string {
-  const rows = collect(schema, "");
-  if (rows.length === 0) return "No keys.";
-  const lines = rows.map(
-    ({ key, defaultText, effect, text }) => `| \`${key}\` | ${defaultText} | ${effect} | ${text} |`,
+  const keys = configKeys(schema);
+  if (keys.length === 0) return "No keys.";
+  const lines = keys.map(
+    ({ path, field, meta }) =>
+      `| \`${path}\` | ${defaultOf(field)} | ${effectOf(meta)} | ${cell(meta.description ?? "")} |`,
   );
   return ["| key | default | effect | meaning |", "|---|---|---|---|", ...lines].join("\n");
 }
 
-function collect(schema: z.core.$ZodType, prefix: string): TableRow[] {
-  const inner = unwrap(schema);
-  if (!(inner instanceof z.ZodObject)) return [];
-  return Object.entries(inner.shape as Record<string, z.core.$ZodType>).flatMap(([name, field]) => {
-    const key = prefix === "" ? name : `${prefix}.${name}`;
-    const meta = metaOf(field);
-    const row = {
-      key,
-      defaultText: defaultOf(field),
-      effect: effectOf(meta),
-      text: cell(meta.description ?? meta.reason ?? ""),
-    };
-    return [row, ...(meta.effect === undefined ? collect(field, key) : [])];
-  });
+/** All keys in the order of the schema; nothing below a key that has no effect or is refused. */
+export function configKeys(schema: Schema): ConfigKey[] {
+  const keys = new Map<string, ConfigKey>();
+  collect(schema, "", keys);
+  return [...keys.values()];
 }
 
-/** Metadata of the field and of what it wraps; the outermost description wins. */
-function metaOf(schema: z.core.$ZodType): ReturnType<typeof fieldMeta> {
-  let merged: ReturnType<typeof fieldMeta> = {};
-  for (let s: z.core.$ZodType | undefined = schema; s !== undefined; s = wrapped(s)) {
-    merged = { ...fieldMeta(s), ...merged };
+/** A key that several forms of a union have stands once, as its first form says it. */
+function collect(schema: Schema, prefix: string, keys: Map<string, ConfigKey>): void {
+  const { def } = fieldOf(schema);
+  if (def.element !== undefined) collect(def.element, `${prefix}[]`, keys);
+  if (def.valueType !== undefined) collect(def.valueType, joined(prefix, "<name>"), keys);
+  for (const option of def.options ?? []) collect(option, prefix, keys);
+  for (const [name, field] of Object.entries(def.shape ?? {})) {
+    const path = joined(prefix, name);
+    const meta = metaOf(field);
+    if (!keys.has(path)) keys.set(path, { path, field, meta });
+    if (meta.effect === undefined) collect(field, path, keys);
   }
+}
+
+const joined = (prefix: string, name: string) => (prefix === "" ? name : `${prefix}.${name}`);
+
+/** Metadata of the field and of what it wraps; the outermost description wins. */
+function metaOf(schema: Schema): Meta {
+  let merged: Meta = {};
+  for (const layer of layersOf(schema)) merged = { ...fieldMeta(layer), ...merged };
   return merged;
 }
 
-function effectOf({ effect, reason }: ReturnType<typeof fieldMeta>): string {
+function effectOf({ effect, reason }: Meta): string {
   if (effect === "accepted") return `none: ${cell(reason ?? "")}`;
   if (effect === "refused") return `refused: ${cell(reason ?? "")}`;
   return "yes";
 }
 
-function wrapped(schema: z.core.$ZodType): z.core.$ZodType | undefined {
-  const def = schema._zod.def as {
-    innerType?: z.core.$ZodType;
-    in?: z.core.$ZodType;
-    type: string;
-  };
-  if (def.type === "pipe") return def.in;
-  return def.innerType;
+/** The schema and those below its wrappers. */
+function layersOf(schema: Schema): Schema[] {
+  const inner = innerOf(defOf(schema));
+  return inner === undefined ? [schema] : [schema, ...layersOf(inner)];
 }
 
-function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
-  const inner = wrapped(schema);
-  return inner === undefined ? schema : unwrap(inner);
-}
-
-function defaultOf(schema: z.core.$ZodType): string {
-  for (let s: z.core.$ZodType | undefined = schema; s !== undefined; s = wrapped(s)) {
-    const def = s._zod.def as { type: string; defaultValue?: unknown };
+function defaultOf(schema: Schema): string {
+  for (const layer of layersOf(schema)) {
+    const def = defOf(layer) as { type: string; defaultValue?: unknown };
     const isDefault = def.type === "default" || def.type === "prefault";
     if (isDefault && typeof def.defaultValue === "string") return `\`${def.defaultValue || '""'}\``;
     if (isDefault && (typeof def.defaultValue !== "object" || Array.isArray(def.defaultValue)))
       return `\`${JSON.stringify(def.defaultValue)}\``;
-    const flavour = fieldMeta(s).section;
+    const flavour = fieldMeta(layer).section;
     if (flavour !== undefined) return flavour === "some" ? "on" : "off";
   }
   return "";

@@ -75,14 +75,12 @@ export class FileExporter implements Exporter {
   }
 
   #report(error: unknown): void {
-    if (error === undefined) {
-      if (this.#isFailing) this.#settings.report({ state: "ok" });
-      this.#isFailing = false;
-    } else if (error instanceof TelemetryError && error.code === "FILE_WRITE_FAILED") {
-      if (!this.#isFailing) this.#settings.log.warn(error.message);
-      this.#isFailing = true;
-      this.#settings.report({ state: "recoverable", message: error.message });
-    }
+    const isFailing = error instanceof TelemetryError && error.code === "FILE_WRITE_FAILED";
+    if (isFailing === this.#isFailing || (error !== undefined && !isFailing)) return;
+    this.#isFailing = isFailing;
+    this.#settings.report(
+      isFailing ? { state: "recoverable", message: error.message } : { state: "ok" },
+    );
   }
 }
 

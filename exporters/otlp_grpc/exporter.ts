@@ -2,12 +2,14 @@
 import type {
   Context,
   Exporter,
+  Labels,
   Payload,
   PushResult,
   Settings,
   Signal,
 } from "../../src/component.ts";
 import { parseGrpcEndpoint } from "../../src/config/fragments/grpc-endpoint.ts";
+import type { NamesDestination } from "../../src/delivery/destination.ts";
 import { createGrpcClient, type GrpcUnaryClient } from "../../src/net/grpc-client.ts";
 import { decodePartialSuccess } from "../../src/net/otlp-response.ts";
 import { proxyFor } from "../../src/net/proxy.ts";
@@ -22,7 +24,7 @@ const methods: Readonly<Record<Signal, string>> = {
 
 const noMetadata = {};
 
-export class OtlpGrpcExporter implements Exporter {
+export class OtlpGrpcExporter implements Exporter, NamesDestination {
   readonly #client: GrpcUnaryClient;
   readonly #config: OtlpGrpcConfig;
   readonly #settings: Settings;
@@ -43,6 +45,13 @@ export class OtlpGrpcExporter implements Exporter {
         { endpoint, proxy },
       );
     }
+  }
+
+  destination(): Labels {
+    const endpoint = parseGrpcEndpoint(this.#config.endpoint);
+    if (typeof endpoint === "string" || endpoint.kind === "unix")
+      return { "server.address": this.#config.endpoint };
+    return { "server.address": endpoint.host, "server.port": String(endpoint.port) };
   }
 
   async push(payload: Payload, _context: Context, abort: AbortSignal): Promise<PushResult> {

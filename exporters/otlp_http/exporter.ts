@@ -2,11 +2,13 @@
 import type {
   Context,
   Exporter,
+  Labels,
   Payload,
   PushResult,
   Settings,
   Signal,
 } from "../../src/component.ts";
+import type { NamesDestination } from "../../src/delivery/destination.ts";
 import { TelemetryError } from "../../src/errors.ts";
 import { createHttpClient, type HttpClient, type HttpResponse } from "../../src/net/http-client.ts";
 import { decodePartialSuccess, parsePartialSuccess } from "../../src/net/otlp-response.ts";
@@ -14,21 +16,23 @@ import { encodeJsonBytes } from "../../src/pdata/json/encode.ts";
 import type { OtlpHttpConfig } from "./config.ts";
 import { jsonType, protobufType, pushErrorOf } from "./push-error.ts";
 
-export class OtlpHttpExporter implements Exporter {
+export class OtlpHttpExporter implements Exporter, NamesDestination {
   readonly #client: HttpClient;
   readonly #config: OtlpHttpConfig;
   readonly #metadata: Readonly<Record<string, string>>;
   readonly #urls: Readonly<Record<Signal, string>>;
 
-  constructor(config: OtlpHttpConfig, settings: Settings) {
+  /** Throws CONFIG_INVALID, with the Collector's text, for a signal of its pipelines that has no endpoint. */
+  constructor(config: OtlpHttpConfig, signals: readonly Signal[], settings: Settings) {
     this.#config = config;
-    this.#client = createHttpClient(config, settings);
     this.#metadata = { "content-type": config.encoding === "json" ? jsonType : protobufType };
     this.#urls = {
       traces: signalUrl(config.traces_endpoint, config.endpoint, "traces"),
       metrics: signalUrl(config.metrics_endpoint, config.endpoint, "metrics"),
       logs: signalUrl(config.logs_endpoint, config.endpoint, "logs"),
     };
+    for (const signal of signals) if (this.#urls[signal] === "") throw noEndpoint(signal);
+    this.#client = createHttpClient(config, settings);
   }
 
   async start(): Promise<void> {
@@ -37,10 +41,6 @@ export class OtlpHttpExporter implements Exporter {
 
   async push(payload: Payload, _context: Context, abort: AbortSignal): Promise<PushResult> {
     const url = this.#urls[payload.signal];
-    if (url === "") {
-      const message = `either endpoint or ${payload.signal}_endpoint must be specified`;
-      throw new TelemetryError("CONFIG_INVALID", message);
-    }
     const parts = await this.#encode(payload);
     const response = await this.#client.call({
       path: url,
@@ -54,6 +54,10 @@ export class OtlpHttpExporter implements Exporter {
     return partialSuccessOf(response);
   }
 
+  destination(signal: Signal): Labels {
+    return destinationLabels(this.#urls[signal]);
+  }
+
   shutdown(abort: AbortSignal): Promise<void> {
     return this.#client.close(abort);
   }
@@ -62,6 +66,20 @@ export class OtlpHttpExporter implements Exporter {
     if (this.#config.encoding === "proto") return payload.parts;
     return [await encodeJsonBytes(payload.signal, payload.parts)];
   }
+}
+
+const noEndpoint = (signal: Signal) =>
+  new TelemetryError("CONFIG_INVALID", `either endpoint or ${signal}_endpoint must be specified`);
+
+/** As endpointAttributes of otlphttpexporter: only what the URL names itself. */
+function destinationLabels(text: string): Labels {
+  const { hostname, port, pathname } = new URL(text);
+  const hasPath = pathname !== "/" || text.endsWith("/");
+  return {
+    "server.address": hostname,
+    ...(hasPath ? { "url.path": pathname } : {}),
+    ...(port === "" ? {} : { "server.port": port }),
+  };
 }
 
 /** Empty where neither is configured. */

@@ -9,5 +9,6 @@ export const factory = defineExporter({
   stability: { traces: "beta", metrics: "beta", logs: "beta" },
   config,
   example: { endpoint: "http://127.0.0.1:4318" },
-  create: ({ config: parsed, settings }) => new OtlpHttpExporter(parsed, settings),
+  create: ({ config: parsed, signals, settings }) =>
+    new OtlpHttpExporter(parsed, signals, settings),
 });

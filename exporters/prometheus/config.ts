@@ -1,5 +1,6 @@
 import { accepted, durationWithDefault, section, z } from "../../src/config/fields.ts";
 import { httpServerKeys } from "../../src/config/fragments/http-server.ts";
+import { checkServerEndpoint } from "../../src/config/fragments/server-endpoint.ts";
 import { type TranslationStrategy, translationStrategies } from "../../src/prometheus/names.ts";
 
 const keys = section({
@@ -68,7 +69,7 @@ export const config = keys.superRefine((value, context) => {
       path: ["endpoint"],
       message: "expecting a non-blank address to run the Prometheus metrics handler",
     });
-  }
+  } else checkServerEndpoint(value, context);
   if (value.metric_expiration < 0) {
     context.addIssue({
       code: "custom",

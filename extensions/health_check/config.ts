@@ -9,6 +9,7 @@ import {
   z,
 } from "../../src/config/fields.ts";
 import { httpServer } from "../../src/config/fragments/http-server.ts";
+import { checkServerEndpoint } from "../../src/config/fragments/server-endpoint.ts";
 
 const noPipelineCheck = "failing exporters do not make the service unhealthy";
 const version2 = "version 2 of this extension is not built; see zpages for the state of components";
@@ -41,6 +42,7 @@ export const config = section({
   const fail = (message: string, ...path: string[]) =>
     context.addIssue({ code: "custom", message: `bad config: ${message}`, path });
   if (value.endpoint === "") fail("endpoint must be specified", "endpoint");
+  else checkServerEndpoint(value, context);
   if (!value.path.startsWith("/")) fail("path must start with /", "path");
   const threshold = value.check_collector_pipeline?.exporter_failure_threshold;
   if (threshold !== undefined && threshold <= 0) {

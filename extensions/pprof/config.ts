@@ -1,5 +1,6 @@
 /** Config of the pprof extension; keys as upstream (contrib extension/pprofextension). */
 import { accepted, duration, int, section, z } from "../../src/config/fields.ts";
+import { checkServerEndpoint } from "../../src/config/fragments/server-endpoint.ts";
 
 const goOnly = "a profile of Go's runtime; V8 has no counterpart";
 
@@ -15,6 +16,6 @@ export const config = section({
     .string()
     .default("")
     .describe("File for a CPU profile from start to shutdown, at most an hour; empty: none."),
-});
+}).superRefine(checkServerEndpoint);
 
 export type PprofConfig = z.output<typeof config>;

@@ -30,6 +30,7 @@ const untouched: EditResult = {
   bytes: new Uint8Array(0),
   start: 0,
   end: 0,
+  prefix: 0,
 };
 
 /** How far the walk's resource, scope and metric match a section. */

@@ -32,6 +32,8 @@ export interface EditResult {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
+  /** So many bytes at the beginning are those of the original: whoever has it at hand can copy from there. */
+  readonly prefix: number;
 }
 
 const empty = new Uint8Array(0);
@@ -46,6 +48,7 @@ class Edited extends Interned<Edited> implements EditResult {
   bytes: Uint8Array = empty;
   start = 0;
   end = 0;
+  prefix = 0;
   /** The generation in whose slabs the edited bytes lie. */
   slabGeneration = -1;
 
@@ -81,6 +84,7 @@ export class EditCache<V = unknown> {
     bytes: empty as Uint8Array,
     start: 0,
     end: 0,
+    prefix: 0,
   };
   #last: Edited | undefined;
   #slab: Uint8Array = empty;
@@ -203,6 +207,7 @@ export class EditCache<V = unknown> {
       const hasRoom = this.#editedBytes + length <= this.#maxEditedBytes;
       if (!hasRoom) entry.bytes = lost;
       if (entry.bytes === lost) return false;
+      if (entry.slabGeneration < 0) entry.prefix = commonPrefix(entry);
       this.#copyToSlab(entry, length);
     }
     entry.slabGeneration = this.#slabGeneration;
@@ -242,4 +247,11 @@ export class EditCache<V = unknown> {
     this.#lookups = 0;
     this.#misses = 0;
   }
+}
+
+function commonPrefix({ slab, offset, length, bytes, start, end }: Edited): number {
+  const most = Math.min(length, end - start);
+  let i = 0;
+  while (i < most && slab.bytes[offset + i] === bytes[start + i]) i++;
+  return i;
 }

@@ -63,8 +63,8 @@ export function editAttributes(
   }
   const result = edit(bytes, from, to);
   if (!result.changed) return keep;
-  copyBytes(bytes, start, from, out);
-  copyBytes(result.bytes, result.start, result.end, out);
+  copyBytes(bytes, start, from + result.prefix, out);
+  copyBytes(result.bytes, result.start + result.prefix, result.end, out);
   copyBytes(bytes, to, end, out);
   return replaced;
 }

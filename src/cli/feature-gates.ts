@@ -1,6 +1,6 @@
 /**
- * The Collector's feature gates. None changes anything here that a configuration could not say itself: a known
- * one is accepted and said so, an unknown one refused, as the Collector does.
+ * The Collector's feature gates. Two have a meaning here; of the others a known one is accepted and said so, an unknown
+ * one refused, as the Collector does.
  */
 import { UsageError } from "./options.ts";
 
@@ -37,24 +37,34 @@ const knownGates: ReadonlySet<string> = new Set([
   "telemetry.useOtelWithSDKConfigurationForInternalTelemetry",
 ]);
 
-/** The only gate with a meaning here. */
 const mergeAppend = "confmap.enableMergeAppendOption";
+const receiverRequests = "receiverhelper.newReceiverMetrics";
 
 export interface GateSettings {
+  /** Merging configurations appends to some lists. */
   readonly mergeAppend: boolean;
+  /** `otelcol_receiver_requests` is counted. */
+  readonly receiverRequests: boolean;
   /** What to log at start. */
   readonly notes: readonly string[];
 }
 
 /** Checks `a,-b,+c`; throws UsageError for a gate that the Collector does not have. */
 export function applyFeatureGates(gates: readonly string[]): GateSettings {
-  let append = false;
+  const on = new Map([
+    [mergeAppend, false],
+    [receiverRequests, false],
+  ]);
   const notes: string[] = [];
   for (const gate of gates) {
     const id = gate.replace(/^[+-]/u, "");
     if (!knownGates.has(id)) throw new UsageError(`no such feature gate "${id}"`);
-    if (id === mergeAppend) append = !gate.startsWith("-");
+    if (on.has(id)) on.set(id, !gate.startsWith("-"));
     else notes.push(`Feature gate "${id}" is known and changes nothing in this version.`);
   }
-  return { mergeAppend: append, notes };
+  return {
+    mergeAppend: on.get(mergeAppend) === true,
+    receiverRequests: on.get(receiverRequests) === true,
+    notes,
+  };
 }

@@ -12,7 +12,7 @@ import { type ResolvedConfig, resolveLoaded } from "../config/service-config.ts"
 import type { MapNode } from "../config/tree.ts";
 import { TelemetryError } from "../errors.ts";
 import { registry } from "../registry.ts";
-import { applyFeatureGates } from "./feature-gates.ts";
+import { applyFeatureGates, type GateSettings } from "./feature-gates.ts";
 import { type Options, UsageError } from "./options.ts";
 
 export interface Notice {
@@ -24,6 +24,7 @@ export interface CheckedConfig {
   readonly config: ResolvedConfig;
   readonly root: MapNode;
   readonly notices: readonly Notice[];
+  readonly gates: GateSettings;
 }
 
 /** Used when no --config is given. */
@@ -37,7 +38,7 @@ export async function loadOrExplain(options: Options): Promise<CheckedConfig> {
   if (config === undefined) throw invalid(problems, [...loaded.warnings, ...findings]);
   const gateNotes = gates.notes.map((message) => ({ level: "info", message }) as const);
   const notices = [...loaded.warnings, ...config.notices].map(toLine);
-  return { config, root: loaded.root, notices: [...gateNotes, ...notices] };
+  return { config, root: loaded.root, notices: [...gateNotes, ...notices], gates };
 }
 
 const toLine = (notice: ConfigNotice): Notice => ({

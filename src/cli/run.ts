@@ -9,6 +9,7 @@ import { asTelemetryError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { totalMemoryBytes } from "../memory.ts";
 import { Listeners } from "../net/listeners.ts";
+import { ServerDurations } from "../net/server-durations.ts";
 import { createLogger, type LogWriter } from "../self-telemetry/log-writer.ts";
 import { MeterRegistry } from "../self-telemetry/meter.ts";
 import { SelfMetrics } from "../self-telemetry/self-metrics.ts";
@@ -59,8 +60,11 @@ class RunningProcess {
     const budget = new MemoryBudget(
       options.memoryBudgetBytes ?? defaultBudgetBytes(totalMemoryBytes()),
     );
-    const meters = new MeterRegistry();
-    const listeners = new Listeners({ log: this.#log, clock, budget });
+    const meters = new MeterRegistry(checked.config.telemetry.metrics.level);
+    const observer = meters.measures("http_server_request_duration")
+      ? new ServerDurations(meters.meterFor({}))
+      : undefined;
+    const listeners = new Listeners({ log: this.#log, clock, budget, observer });
     const listen = (owner: ComponentId, spec: ServerSpec) => this.#listen(listeners, owner, spec);
     this.#service = new Service({
       clock,
@@ -70,6 +74,7 @@ class RunningProcess {
       listen,
       shutdownTimeoutMs: options.shutdownTimeoutMs,
       recentErrors: () => this.#logs.recentErrors(),
+      countsRequests: checked.gates.receiverRequests,
       onFirstData: (id) => this.#log.info("first data received", { receiver: id.text }),
     });
     this.#selfMetrics = new SelfMetrics({

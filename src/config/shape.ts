@@ -97,7 +97,7 @@ function unwrap(schema: Schema): Field {
 const isCustom = (check: Schema) => (defOf(check) as { check?: string }).check === "custom";
 
 /** The schema that reads the input, below one wrapper. */
-function innerOf(def: SchemaDef): Schema | undefined {
+export function innerOf(def: SchemaDef): Schema | undefined {
   if (wrappers.has(def.type)) return def.innerType;
   if (def.type === "lazy") return def.getter!();
   if (def.type !== "pipe") return undefined;

@@ -4,12 +4,22 @@
  *
  *     open -> taken (sent, or dropped{partial_success}) | failed: dropped{reason}, surrendered, back to its caller
  */
-import type { HeldCounts, HeldPayload, Payload, Settings, Signal } from "../component.ts";
+import type { HeldCounts, HeldPayload, Labels, Payload, Settings, Signal } from "../component.ts";
 import type { TelemetryError } from "../errors.ts";
 import { itemNames } from "../pdata/payload.ts";
 import type { Batch, Failure, FailureReason, Job } from "./job.ts";
+import { SendFailed } from "./send-failed.ts";
 
 type ItemName = "spans" | "metric_points" | "log_records";
+
+interface AccountsOptions {
+  readonly settings: Settings;
+  readonly signal: Signal;
+  /** Labels of what is sent. */
+  readonly destination: Labels;
+  /** Nothing is left of a job, its room is free again. */
+  readonly closed: (job: Job) => void;
+}
 
 export class Accounts {
   readonly #settings: Settings;
@@ -24,10 +34,9 @@ export class Accounts {
   /** Monotonic time of the last successful push; 0: none yet. */
   lastSuccessMs = 0;
 
-  /** `closed`: nothing is left of a job, its room is free again. */
-  constructor(settings: Settings, signal: Signal, closed: (job: Job) => void) {
+  constructor({ settings, signal, destination, closed }: AccountsOptions) {
     this.#settings = settings;
-    this.#counters = countersOf(settings, itemNames[signal] as ItemName);
+    this.#counters = countersOf(settings, itemNames[signal] as ItemName, destination);
     this.#closed = closed;
   }
 
@@ -93,7 +102,7 @@ export class Accounts {
       this.#surrendered.push({ payload, context: { ...context, deadlineMs: undefined } });
       return;
     }
-    this.#counters.sendFailed.add(to - from);
+    this.#counters.sendFailed.add(to - from, error);
     if (!isAwaited) this.#lose(to - from, error, reason);
     else this.#log("Exporting failed. Rejecting data.", { rejected_items: to - from }, error);
   }
@@ -127,11 +136,12 @@ export class Accounts {
   }
 }
 
-function countersOf({ meter, id }: Settings, item: ItemName) {
-  const labels = { exporter: id.text };
+function countersOf({ meter, id }: Settings, item: ItemName, destination: Labels) {
+  const own = { exporter: id.text };
+  const labels = { ...own, ...destination };
   return {
     sent: meter.counter(`otelcol_exporter_sent_${item}`, labels),
-    sendFailed: meter.counter(`otelcol_exporter_send_failed_${item}`, labels),
-    enqueueFailed: meter.counter(`otelcol_exporter_enqueue_failed_${item}`, labels),
+    sendFailed: new SendFailed(meter, `otelcol_exporter_send_failed_${item}`, labels),
+    enqueueFailed: meter.counter(`otelcol_exporter_enqueue_failed_${item}`, own),
   };
 }

@@ -30,10 +30,12 @@ import { batchSizerOf, type DeliveryConfig } from "../config/fragments/delivery.
 import { TelemetryError } from "../errors.ts";
 import { Accounts } from "./accounts.ts";
 import { Batcher } from "./batcher.ts";
+import { destinationOf } from "./destination.ts";
 import { Fifo } from "./fifo.ts";
 import type { Batch, FailureReason, Job, Share, Waiter } from "./job.ts";
 import { Room } from "./room.ts";
 import { Sender } from "./sender.ts";
+import { SizeHistograms } from "./size-histograms.ts";
 
 export interface DeliveryOptions {
   readonly exporter: Exporter;
@@ -70,6 +72,8 @@ class DeliveryStage implements Delivery {
   readonly #room: Room;
   readonly #consumers: number;
   readonly #accounts: Accounts;
+  /** Where there is a queue. */
+  readonly #sizes: SizeHistograms | undefined;
   /** Batches that no consumer has taken yet, oldest first. */
   readonly #queue = new Fifo<Batch>();
   #inFlight = 0;
@@ -81,7 +85,9 @@ class DeliveryStage implements Delivery {
     const queue = config.sending_queue;
     this.#config = config;
     this.#settings = settings;
-    this.#accounts = new Accounts(settings, signal, (job) => this.#room.give(job.size));
+    const destination = destinationOf(exporter, signal);
+    const closed = (job: Job) => this.#room.give(job.size);
+    this.#accounts = new Accounts({ settings, signal, destination, closed });
     this.#consumers = queue?.num_consumers ?? Number.POSITIVE_INFINITY;
     this.#room = new Room(queue?.queue_size ?? Number.POSITIVE_INFINITY, settings.clock);
     const onTaken = (items: number, rejected: number) => this.#accounts.taken(items, rejected);
@@ -93,6 +99,10 @@ class DeliveryStage implements Delivery {
         clock: settings.clock,
         emit: (batch) => this.#enqueue(batch),
       });
+    }
+    if (queue !== undefined) {
+      const sent = queue.batch === undefined ? undefined : destination;
+      this.#sizes = new SizeHistograms(settings, sent);
     }
     this.#registerGauges(signal);
   }
@@ -107,6 +117,7 @@ class DeliveryStage implements Delivery {
 
   consume(payload: Payload, context: Context): Promise<void> {
     if (payload.itemCount === 0) return done;
+    this.#sizes?.offered(payload);
     const refusal = this.ready(payload);
     if (refusal !== undefined) return Promise.reject(this.#refused(payload, refusal));
     const size = this.#sizeOf(payload);
@@ -241,6 +252,7 @@ class DeliveryStage implements Delivery {
 
   async #send(batch: Batch): Promise<void> {
     const { payload, context, shares } = batch;
+    this.#sizes?.sent(payload);
     const failures = await this.#sender.send(payload, context, deadlineOf(shares));
     this.#inFlight--;
     this.#accounts.settle(batch, failures);

@@ -66,6 +66,7 @@ class ChangeBuilder {
     for (const node of wanted) {
       const before = running.get(node.key);
       const isSame = before?.fingerprint === node.fingerprint && this.#usesSame(before, extensions);
+      if (isSame) this.#tryNewSignals(before, node, extensions);
       all.set(
         node.key,
         isSame ? before : this.#add(createInstance(node, this.#deps, lookup(extensions))),
@@ -76,14 +77,23 @@ class ChangeBuilder {
 
   /** They have not been started: there is nothing to deliver or to wait for. */
   giveUp(): void {
-    for (const instance of this.#created) {
-      instance.shutdown(AbortSignal.abort()).catch((error: unknown) => {
-        this.#deps.log.error("Component did not stop cleanly.", {
-          "otelcol.component.id": instance.id.text,
-          error: String(error),
-        });
+    for (const instance of this.#created) this.#giveUpOne(instance);
+  }
+
+  #giveUpOne(instance: Instance): void {
+    instance.shutdown(AbortSignal.abort()).catch((error: unknown) => {
+      this.#deps.log.error("Component did not stop cleanly.", {
+        "otelcol.component.id": instance.id.text,
+        error: String(error),
       });
-    }
+    });
+  }
+
+  /** An exporter that is carried over is not asked again: another one with its config says if it can serve them. */
+  #tryNewSignals(before: Instance, node: PlanNode, extensions: Instances): void {
+    if (node.kind !== "exporter") return;
+    if (node.signals.every((signal) => before.targets.has(signal))) return;
+    this.#giveUpOne(createInstance(node, this.#deps, lookup(extensions)));
   }
 
   #add(instance: Instance): Instance {

@@ -26,7 +26,7 @@ import type { Target } from "./branch.ts";
 import type { MemoryBudget } from "./budget.ts";
 import { type IntakeObserver, Junction } from "./junction.ts";
 import type { ConnectorNode, ExporterNode, PlanNode, ProcessorNode, ReceiverNode } from "./plan.ts";
-import { DirectSink, StageTarget, TransformTarget } from "./targets.ts";
+import { DirectSink, MeasuredStage, StageOutput, StageTarget, TransformTarget } from "./targets.ts";
 
 /** What instances need of the process. */
 export interface EngineDeps {
@@ -114,7 +114,7 @@ export class Instance {
     };
   }
 
-  /** Accepted data was lost. */
+  /** Accepted data goes no further: it was lost, or taken out on purpose (`filtered`). */
   drop(reason: string, items: number): void {
     this.dropped.set(reason, (this.dropped.get(reason) ?? 0) + items);
     let counter = this.#drops.get(reason);
@@ -261,18 +261,18 @@ function fillProcessor(
   const labels = { processor: instance.id.text, otel_signal: node.signal };
   const incoming = settings.meter.counter("otelcol_processor_incoming_items", labels);
   const outgoing = settings.meter.counter("otelcol_processor_outgoing_items", labels);
+  const duration = settings.meter.histogram("otelcol_processor_internal_duration", labels);
+  const measures = { incoming, outgoing, duration, clock: settings.clock };
   const created = factory.create({ config, signal: node.signal, settings });
   if ("transform" in created) {
-    const duration = settings.meter.histogram("otelcol_processor_internal_duration", labels);
-    const measures = { incoming, outgoing, duration, clock: settings.clock };
     instance.targets.set("", new TransformTarget(created.transform, next, measures));
     return;
   }
-  const counted = new CountingEdge(next, outgoing);
-  const stage = created.stage(counted);
+  const output = new StageOutput(next, measures);
+  const stage = created.stage(output);
   instance.component = stage;
   instance.holders.set("", { held: () => stage.held?.() ?? nothingHeld, ...surrenderOf(stage) });
-  instance.targets.set("", new StageTarget(stage, [next], incoming));
+  instance.targets.set("", new MeasuredStage(stage, next, output, measures));
 }
 
 const nothingHeld: HeldCounts = { items: 0, bytes: 0 };
@@ -281,28 +281,11 @@ function surrenderOf(stage: Stage): Pick<Holder, "surrender"> {
   return stage.surrender === undefined ? {} : { surrender: () => stage.surrender!() };
 }
 
-/** Counts what a stage sends on; a stage may split or join, so its output is not its input. */
-class CountingEdge {
-  readonly #next: Junction;
-  readonly #outgoing: { add(n: number): void };
-
-  constructor(next: Junction, outgoing: { add(n: number): void }) {
-    this.#next = next;
-    this.#outgoing = outgoing;
-  }
-  get assurance() {
-    return this.#next.assurance;
-  }
-  readonly ready: Junction["ready"] = (payload, context) => this.#next.ready(payload, context);
-  readonly consume: Junction["consume"] = (payload, context) =>
-    this.#next.consume(payload, context).then(() => this.#outgoing.add(payload.itemCount));
-}
-
 function fillExporter(instance: Instance, node: ExporterNode, lookup: ExtensionLookup): void {
   const { factory, config } = node.component;
   if (factory.kind !== "exporter") throw new Error(`BUG: ${instance.id.text} is no exporter`);
   const settings = instance.settings(lookup);
-  const exporter = factory.create({ config, settings });
+  const exporter = factory.create({ config, signals: node.signals, settings });
   instance.component = exporter;
   instance.addSignal = (signal) => {
     if (!instance.targets.has(signal)) addSink(instance, exporter, signal, config, settings);

@@ -10,13 +10,13 @@ import type {
 import type { ResolvedConfig } from "../config/service-config.ts";
 import { TelemetryError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import { itemNames } from "../pdata/payload.ts";
 import type { MeterRegistry } from "../self-telemetry/meter.ts";
 import type { BranchDeps } from "./branch.ts";
 import type { MemoryBudget } from "./budget.ts";
 import { EdgeMetrics } from "./edge-metrics.ts";
 import { Graph } from "./graph.ts";
 import type { EngineDeps } from "./instance.ts";
+import { IntakeCounters } from "./intake-counters.ts";
 import type { IntakeObserver } from "./junction.ts";
 import { type Deadline, deadlineIn } from "./patience.ts";
 import { type Plan, planGraph } from "./plan.ts";
@@ -30,6 +30,8 @@ export interface ServiceOptions {
   readonly listen: (owner: ComponentId, spec: ServerSpec) => Promise<Listener>;
   readonly shutdownTimeoutMs: number;
   readonly recentErrors: ServiceView["recentErrors"];
+  /** `otelcol_receiver_requests`, which the Collector has behind a feature gate. */
+  readonly countsRequests?: boolean;
   /** Called once, when the first data was accepted. */
   readonly onFirstData?: (receiver: ComponentId) => void;
 }
@@ -181,16 +183,16 @@ export class Service {
   }
 
   #observeIntake(id: ComponentId): IntakeObserver {
-    const counters = new IntakeCounters(this.#options.meters, id.text);
+    const { meters, countsRequests = false } = this.#options;
+    const counters = new IntakeCounters(meters, id.text, countsRequests);
     return {
       accepted: (payload, context) => {
-        counters.of("accepted", payload.signal, context.transport).add(payload.itemCount);
+        counters.count("accepted", payload, context.transport);
         if (this.#firstData) return;
         this.#firstData = true;
         this.#options.onFirstData?.(id);
       },
-      refused: (payload, context) =>
-        counters.of("refused", payload.signal, context.transport).add(payload.itemCount),
+      refused: (payload, context) => counters.count("refused", payload, context.transport),
     };
   }
 
@@ -216,40 +218,3 @@ export class Service {
 
 const stopping = () =>
   new TelemetryError("SHUTTING_DOWN", "the service is stopping", { retryable: true });
-
-const outcomes = ["accepted", "refused", "failed"] as const;
-type Outcome = (typeof outcomes)[number];
-type ItemName = "spans" | "metric_points" | "log_records";
-
-/**
- * Bound counters of a receiver, by outcome, signal and transport. All outcomes exist from the first request on, as in
- * the Collector: a rate of what has never happened is 0.
- */
-class IntakeCounters {
-  readonly #meters: MeterRegistry;
-  readonly #receiver: string;
-  readonly #bound = new Map<string, { add(n: number): void }>();
-
-  constructor(meters: MeterRegistry, receiver: string) {
-    this.#meters = meters;
-    this.#receiver = receiver;
-  }
-
-  of(outcome: Outcome, signal: keyof typeof itemNames, transport = ""): { add(n: number): void } {
-    const key = `${outcome} ${signal} ${transport}`;
-    const counter = this.#bound.get(key);
-    if (counter !== undefined) return counter;
-    this.#bind(signal, transport);
-    return this.#bound.get(key)!;
-  }
-
-  #bind(signal: keyof typeof itemNames, transport: string): void {
-    const meter = this.#meters.meterFor({});
-    const labels = { receiver: this.#receiver, transport };
-    const item = itemNames[signal] as ItemName;
-    for (const outcome of outcomes) {
-      const counter = meter.counter(`otelcol_receiver_${outcome}_${item}`, labels);
-      this.#bound.set(`${outcome} ${signal} ${transport}`, counter);
-    }
-  }
-}

@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type {
   Context,
+  Edge,
   Exporter,
   Payload,
   Settings,
@@ -9,6 +10,7 @@ import type {
   Stage,
   Transform,
 } from "../component.ts";
+import { SendFailed } from "../delivery/send-failed.ts";
 import { asTelemetryError, type TelemetryError } from "../errors.ts";
 import { itemNames } from "../pdata/payload.ts";
 import type { Target } from "./branch.ts";
@@ -24,7 +26,7 @@ export function lastSuccessBehind(junctions: readonly Junction[]): number {
 }
 
 /** What is measured of a processor, per request. */
-export interface TransformMeasures {
+export interface ProcessorMeasures {
   readonly incoming: { add(n: number): void };
   readonly outgoing: { add(n: number): void };
   /** Seconds in the processor itself, without what stands behind it. */
@@ -38,9 +40,9 @@ const done: Promise<void> = Promise.resolve();
 export class TransformTarget implements Target {
   readonly #transform: Transform;
   readonly #next: Junction;
-  readonly #measures: TransformMeasures;
+  readonly #measures: ProcessorMeasures;
 
-  constructor(transform: Transform, next: Junction, measures: TransformMeasures) {
+  constructor(transform: Transform, next: Junction, measures: ProcessorMeasures) {
     this.#transform = transform;
     this.#next = next;
     this.#measures = measures;
@@ -75,16 +77,43 @@ export class TransformTarget implements Target {
   }
 }
 
+/** What a stage sends on: a stage may split or join, so its output is not its input. */
+export class StageOutput implements Edge {
+  readonly #next: Junction;
+  readonly #measures: ProcessorMeasures;
+  /** How long calls of what stands behind have taken, of this tick and of all before. */
+  behindMs = 0;
+
+  constructor(next: Junction, measures: ProcessorMeasures) {
+    this.#next = next;
+    this.#measures = measures;
+  }
+
+  get assurance(): "held" | "kept" {
+    return this.#next.assurance;
+  }
+
+  ready(payload: Payload, context: Context): TelemetryError | undefined {
+    return this.#next.ready(payload, context);
+  }
+
+  consume(payload: Payload, context: Context): Promise<void> {
+    const { outgoing, clock } = this.#measures;
+    const startedMs = clock.monotonicMs();
+    const taken = this.#next.consume(payload, context);
+    this.behindMs += clock.monotonicMs() - startedMs;
+    return taken.then(() => outgoing.add(payload.itemCount));
+  }
+}
+
 /** A processor or connector that holds data or state. */
 export class StageTarget implements Target {
   readonly #stage: Stage;
   readonly #next: readonly Junction[];
-  readonly #incoming: { add(n: number): void } | undefined;
 
-  constructor(stage: Stage, next: readonly Junction[], incoming?: { add(n: number): void }) {
+  constructor(stage: Stage, next: readonly Junction[]) {
     this.#stage = stage;
     this.#next = next;
-    this.#incoming = incoming;
   }
 
   // What a stage holds is in memory, whatever stands behind it.
@@ -104,9 +133,32 @@ export class StageTarget implements Target {
   }
 
   consume(payload: Payload, context: Context): Promise<void> {
-    const taken = this.#stage.consume(payload, context);
-    if (this.#incoming === undefined) return taken;
-    const incoming = this.#incoming;
+    return this.#stage.consume(payload, context);
+  }
+}
+
+/** A processor that is a stage, with its measures. */
+export class MeasuredStage extends StageTarget {
+  readonly #output: StageOutput;
+  readonly #measures: ProcessorMeasures;
+
+  constructor(stage: Stage, next: Junction, output: StageOutput, measures: ProcessorMeasures) {
+    super(stage, [next]);
+    this.#output = output;
+    this.#measures = measures;
+  }
+
+  /**
+   * Its duration is that of the call itself, without what it calls behind it: what a stage does later, on a timer
+   * or for many requests at once, belongs to no request.
+   */
+  override consume(payload: Payload, context: Context): Promise<void> {
+    const { incoming, duration, clock } = this.#measures;
+    const startedMs = clock.monotonicMs();
+    const behindMs = this.#output.behindMs;
+    const taken = super.consume(payload, context);
+    const ownMs = clock.monotonicMs() - startedMs - (this.#output.behindMs - behindMs);
+    duration.record(ownMs / 1000);
     return taken.then(() => incoming.add(payload.itemCount));
   }
 }
@@ -121,7 +173,7 @@ export class DirectSink implements Target {
   readonly #settings: Settings;
   readonly #clock: Clock;
   readonly #sent: { add(n: number): void };
-  readonly #failed: { add(n: number): void };
+  readonly #failed: SendFailed;
   readonly #abort = new AbortController();
   #lastSuccessMs = 0;
   #inFlight = 0;
@@ -134,7 +186,8 @@ export class DirectSink implements Target {
     const labels = { exporter: settings.id.text };
     const item = itemNames[signal] as "spans" | "metric_points" | "log_records";
     this.#sent = settings.meter.counter(`otelcol_exporter_sent_${item}`, labels);
-    this.#failed = settings.meter.counter(`otelcol_exporter_send_failed_${item}`, labels);
+    const failed = `otelcol_exporter_send_failed_${item}` as const;
+    this.#failed = new SendFailed(settings.meter, failed, labels);
   }
 
   ready(): undefined {
@@ -157,8 +210,9 @@ export class DirectSink implements Target {
       this.#sent.add(payload.itemCount - rejected);
       this.#lastSuccessMs = this.#clock.monotonicMs();
     } catch (error) {
-      this.#failed.add(payload.itemCount);
-      throw asTelemetryError(error);
+      const cause = asTelemetryError(error);
+      this.#failed.add(payload.itemCount, cause);
+      throw cause;
     } finally {
       budget.release(payload.heldBytes);
       if (--this.#inFlight === 0) this.#idle?.();

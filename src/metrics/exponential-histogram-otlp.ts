@@ -100,6 +100,10 @@ function readBuckets(h: ExponentialHistogram, to: Buckets, scale: number, cursor
     if (cursor.number === 1) index = unzigzag(cursor);
     else if (cursor.number === 2) ranges.push([cursor.valueStart, cursor.valueEnd]);
   }
+  const used = usedRange(bytes, ranges);
+  if (used === undefined) return;
+  // At once: growing bucket by bucket takes longer than reading them.
+  h.reserve(to, place(index + used[0]), place(index + used[1]), clampScale(scale));
   for (const [start, end] of ranges) {
     for (let p = start; p < end; ) {
       const [count, next] = readVarint(bytes, p);
@@ -107,6 +111,25 @@ function readBuckets(h: ExponentialHistogram, to: Buckets, scale: number, cursor
       p = next;
     }
   }
+}
+
+/** Places of the first and the last count that is not zero. */
+function usedRange(
+  bytes: Uint8Array,
+  ranges: readonly [start: number, end: number][],
+): [first: number, last: number] | undefined {
+  let first = -1;
+  let last = -1;
+  let i = 0;
+  for (const [start, end] of ranges) {
+    for (let p = start; p < end; i++) {
+      const [count, next] = readVarint(bytes, p);
+      if (count !== 0) last = i;
+      if (count !== 0 && first < 0) first = i;
+      p = next;
+    }
+  }
+  return first < 0 ? undefined : [first, last];
 }
 
 const clampScale = (scale: number) => Math.min(Math.max(scale, minScale), maxScale);

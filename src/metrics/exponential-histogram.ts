@@ -107,6 +107,13 @@ export class ExponentialHistogram {
     this.#addTo(to, index >> (scale - this.#scale), count);
   }
 
+  /** Takes in the range of the buckets low … high, which both will count something: for decoding. */
+  reserve(to: Buckets, low: number, high: number, scale: number): void {
+    if (scale < this.#scale) this.#coarsen(this.#scale - scale);
+    const shift = scale - this.#scale;
+    this.#makeRoom(to, low >> shift, high >> shift);
+  }
+
   /**
    * What was counted since `previous`, an earlier state of the same series; undefined when it is none: something
    * fell, so the series began anew. Min and max are unknown: what was extreme may have been so before.

@@ -8,6 +8,7 @@ import { type GrpcEndpoint, parseGrpcEndpoint } from "../config/fragments/grpc-e
 import { TelemetryError } from "../errors.ts";
 import { causeText } from "./cause.ts";
 import { codingOfGrpc, compressRequest, decompressResponse } from "./client-compression.ts";
+import { ClientDurations, rpcRecorder } from "./client-durations.ts";
 import {
   type ClientAuthenticator,
   clientAuthenticator,
@@ -35,7 +36,7 @@ export interface GrpcUnaryClient extends UnaryClient {
   prepare(): void;
 }
 
-export type ClientSettings = Pick<Settings, "clock" | "budget" | "use">;
+export type ClientSettings = Pick<Settings, "clock" | "budget" | "meter" | "use">;
 
 /** OTLP: a client limits what it reads of a response, decompressed too. */
 const maxResponseBytes = 4 * 1024 * 1024;
@@ -62,10 +63,13 @@ class GrpcClient implements GrpcUnaryClient {
   readonly #coding: string;
   readonly #waitForReady: boolean;
   readonly #authenticator: ClientAuthenticator | undefined;
+  readonly #durations: ClientDurations;
   #closed = false;
 
   constructor(config: GrpcClientConfig, endpoint: GrpcEndpoint, settings: ClientSettings) {
     this.#clock = settings.clock;
+    const record = rpcRecorder(settings.meter, endpoint.host, endpoint.port);
+    this.#durations = new ClientDurations(settings.clock, record);
     this.#coding = config.compression === "none" ? "" : codingOfGrpc(config.compression);
     this.#waitForReady = config.wait_for_ready;
     this.#authenticator = clientAuthenticator(config.auth, settings);
@@ -91,7 +95,13 @@ class GrpcClient implements GrpcUnaryClient {
     this.#tls?.options();
   }
 
-  async call(request: UnaryRequest): Promise<UnaryResponse> {
+  call(request: UnaryRequest): Promise<UnaryResponse> {
+    const durations = this.#durations;
+    if (durations.isOff) return this.#answer(request);
+    return durations.measure(request.path, () => this.#answer(request));
+  }
+
+  async #answer(request: UnaryRequest): Promise<UnaryResponse> {
     const { timeoutMs, abort } = request;
     const deadlineMs = timeoutMs > 0 ? this.#clock.monotonicMs() + timeoutMs : undefined;
     throwIfAborted(abort);

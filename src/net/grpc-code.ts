@@ -28,6 +28,13 @@ export function grpcCodeText(code: number): string {
   return texts.get(code) ?? `Code(${code})`;
 }
 
+const names = new Map<number, string>(Object.entries(grpcCode).map(([name, code]) => [code, name]));
+
+/** A code as the semantic conventions write it: `UNAVAILABLE`; unknown ones are UNKNOWN to clients. */
+export function grpcCodeName(code: number): string {
+  return names.get(code) ?? "UNKNOWN";
+}
+
 function goName(name: string): string {
   if (name === "OK") return name;
   if (name === "CANCELLED") return "Canceled";

@@ -24,6 +24,7 @@ import { metadataOf } from "./metadata.ts";
 import { budgetFull, Reservation } from "./reservation.ts";
 import type { Route } from "./routes.ts";
 import { statusOf } from "./rpc-status.ts";
+import type { ServerObserver } from "./server-durations.ts";
 
 /** What the calls of a server have in common. */
 export interface CallEnvironment {
@@ -32,6 +33,7 @@ export interface CallEnvironment {
   readonly budget: Budget;
   readonly maxMessageBytes: number;
   readonly authenticate: Authenticate | undefined;
+  readonly observer: ServerObserver | undefined;
 }
 
 /** The connection a call came on. */
@@ -265,6 +267,7 @@ export class GrpcServerCall implements UnaryCall, StreamUser {
     if (this.#stream.isClosed) return;
     this.phase = answered;
     this.#answeredMs = this.#environment.clock.monotonicMs();
+    this.#observe(status.code);
     this.#letGo();
     this.#owner.answering();
     if (status.code !== 0) {
@@ -283,7 +286,13 @@ export class GrpcServerCall implements UnaryCall, StreamUser {
     this.#reservation.release();
   }
 
+  #observe(code: number): void {
+    const { observer, clock } = this.#environment;
+    observer?.rpc(this.path, code, clock.monotonicMs() - this.receivedMs);
+  }
+
   closed(): void {
+    if (this.phase < answered) this.#observe(grpcCode.CANCELLED);
     this.phase = closed;
     this.#letGo();
     if (this.#isCounted) this.#environment.budget.release(callBytes);

@@ -39,14 +39,14 @@ export class GrpcServer implements NetServer<GrpcServerSpec> {
   #onQuiet: (() => void) | undefined;
 
   constructor(spec: GrpcServerSpec, deps: ServerDeps) {
-    const { clock, log, budget } = deps;
+    const { clock, log, budget, observer } = deps;
     this.#spec = spec;
     this.#deps = deps;
     this.#clock = clock;
     const { authenticate } = spec;
     // What is larger than the budget could never be taken: the client must not try again.
     const maxMessageBytes = Math.min(spec.maxMessageBytes, budget.limitBytes);
-    this.#environment = { clock, log, budget, maxMessageBytes, authenticate };
+    this.#environment = { clock, log, budget, maxMessageBytes, authenticate, observer };
     this.#timers.add(clock.every(1000, () => this.#sweep()));
   }
 

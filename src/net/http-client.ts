@@ -8,6 +8,7 @@ import type { Settings } from "../component.ts";
 import type { HttpClientConfig } from "../config/fragments/http-client.ts";
 import { asTelemetryError } from "../errors.ts";
 import { compressRequest, decompressResponse } from "./client-compression.ts";
+import { ClientDurations, httpRecorder } from "./client-durations.ts";
 import {
   type ClientAuthenticator,
   clientAuthenticator,
@@ -51,7 +52,7 @@ export interface HttpClient extends UnaryClient {
 /** Throws CONFIG_INVALID for headers or an authenticator that cannot be used. Connects at the first call. */
 export function createHttpClient(
   config: HttpClientConfig,
-  settings: Pick<Settings, "clock" | "use">,
+  settings: Pick<Settings, "clock" | "meter" | "use">,
 ): HttpClient {
   return new PooledHttpClient(config, settings);
 }
@@ -80,12 +81,14 @@ class PooledHttpClient implements HttpClient {
   readonly #slots = new Map<string, Slots>();
   readonly #targets = new Map<string, Target>();
   readonly #running = new Set<HttpCall>();
+  readonly #durations: ClientDurations;
   #closed = false;
   #idle: (() => void) | undefined;
 
-  constructor(config: HttpClientConfig, settings: Pick<Settings, "clock" | "use">) {
+  constructor(config: HttpClientConfig, settings: Pick<Settings, "clock" | "meter" | "use">) {
     this.#config = config;
     this.#clock = settings.clock;
+    this.#durations = new ClientDurations(settings.clock, httpRecorder(settings.meter));
     this.#headers = httpHeaders(config.headers);
     this.#tls = new ClientTls(config.tls);
     this.#coding = config.compression === "none" ? "" : config.compression;
@@ -99,7 +102,13 @@ class PooledHttpClient implements HttpClient {
     if (target.protocol === "https:") this.#tls.options();
   }
 
-  async call(request: UnaryRequest): Promise<HttpResponse> {
+  call(request: UnaryRequest): Promise<HttpResponse> {
+    const durations = this.#durations;
+    if (durations.isOff) return this.#answer(request);
+    return durations.measure(request.path, () => this.#answer(request));
+  }
+
+  async #answer(request: UnaryRequest): Promise<HttpResponse> {
     throwIfAborted(request.abort);
     const target = this.#targetOf(request.path);
     const parts = await this.#body(request);

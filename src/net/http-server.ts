@@ -1,4 +1,4 @@
-/** An HTTP/1.1 server with exact routes, on node:http, with every limit set. */
+/** An HTTP/1.1 server with routes, on node:http, with every limit set. */
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
@@ -51,7 +51,9 @@ export class HttpServer implements NetServer<HttpServerSpec> {
 
   addRoutes(spec: HttpServerSpec): void {
     const { refuse } = spec;
-    const targets = [...spec.routes].map(([path, answer]) => [path, { answer, refuse }] as const);
+    const targets = [...spec.routes].map(
+      ([pattern, answer]) => [pattern, { pattern, answer, refuse }] as const,
+    );
     this.#routes.add(spec, new Map(targets));
   }
 
@@ -181,8 +183,27 @@ export class HttpServer implements NetServer<HttpServerSpec> {
     response.once("close", () => {
       connection.end(exchange, this.#isClosing);
       route?.use.end();
+      this.#observe(exchange, request, response, route?.handler);
     });
     void this.#answer(exchange, request, response, route?.handler);
+  }
+
+  #observe(
+    exchange: HttpServerExchange,
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: Target | undefined,
+  ): void {
+    const { observer, clock } = this.#deps;
+    if (observer === undefined) return;
+    const measure = {
+      method: exchange.method,
+      isSecure: this.#spec.tls !== undefined,
+      version: request.httpVersion,
+      status: response.headersSent ? response.statusCode : undefined,
+      route: target?.pattern,
+    };
+    observer.http(measure, clock.monotonicMs() - exchange.receivedMs);
   }
 
   async #answer(
@@ -230,6 +251,8 @@ export class HttpServer implements NetServer<HttpServerSpec> {
 
 /** What answers a path. */
 interface Target {
+  /** The route, as it was declared. */
+  readonly pattern: string;
   readonly answer: HttpHandler;
   readonly refuse: HttpServerSpec["refuse"];
 }

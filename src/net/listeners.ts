@@ -3,6 +3,7 @@ import { lstatSync, unlinkSync } from "node:fs";
 import { connect } from "node:net";
 import type { ComponentId } from "../component.ts";
 import { Secret } from "../config/fields.ts";
+import { type HostPort, listenAddress } from "../config/fragments/host-port.ts";
 import { TelemetryError } from "../errors.ts";
 import type { Listener, ServerSpec } from "../transport.ts";
 import { causeText } from "./cause.ts";
@@ -178,16 +179,10 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null;
 
 /** `host:port`, `[v6]:port`, `:port`. Throws CONFIG_INVALID. */
-export function parseEndpoint(endpoint: string): { host: string; port: number } {
-  const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/u.exec(endpoint);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
-    throw new TelemetryError(
-      "CONFIG_INVALID",
-      `cannot listen on "${endpoint}": an endpoint is host:port`,
-    );
-  }
-  return { host: match[1] ?? match[2] ?? "", port };
+export function parseEndpoint(endpoint: string): HostPort {
+  const address = listenAddress(endpoint);
+  if (typeof address !== "string") return address;
+  throw new TelemetryError("CONFIG_INVALID", `cannot listen on "${endpoint}": ${address}`);
 }
 
 /** `tcp` means both families where the host names none, tcp4 and tcp6 one. */

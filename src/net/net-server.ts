@@ -4,11 +4,13 @@ import type { Clock } from "../clock.ts";
 import type { Budget } from "../component.ts";
 import type { Logger } from "../log.ts";
 import type { ServerSpec } from "../transport.ts";
+import type { ServerObserver } from "./server-durations.ts";
 
 export interface ServerDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly budget: Budget;
+  readonly observer?: ServerObserver | undefined;
 }
 
 /** A unix socket, or a port on one host; host absent: all interfaces. */

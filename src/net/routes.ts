@@ -52,8 +52,18 @@ export class Routes<H> {
     return use;
   }
 
+  /** Of the path itself, else of the longest `prefix/*` above it. */
   find(path: string): Route<H> | undefined {
-    return this.#routes.get(path);
+    return this.#routes.get(path) ?? this.#above(path);
+  }
+
+  #above(path: string): Route<H> | undefined {
+    let longest = "";
+    for (const route of this.#routes.keys()) {
+      if (!route.endsWith("/*") || route.length <= longest.length) continue;
+      if (path.startsWith(route.slice(0, -1))) longest = route;
+    }
+    return this.#routes.get(longest);
   }
 
   paths(): Iterable<string> {

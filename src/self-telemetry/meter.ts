@@ -8,6 +8,7 @@ import {
   catalogue,
   type MetricDefinition,
   type MetricLevel,
+  notMeasured,
 } from "../catalogue.ts";
 import type { Labels, Meter } from "../component.ts";
 
@@ -218,13 +219,23 @@ class Metric {
   }
 }
 
-/** Every series of the service. */
+/** Every series of the service up to a level; what is above it is not measured at all. */
 export class MeterRegistry {
   readonly #metrics = new Map<CatalogueName, Metric>();
+  readonly level: CollectionLevel;
+
+  constructor(level: CollectionLevel = "detailed") {
+    this.level = level;
+  }
+
+  /** Whether a metric is within the level; what is above it need not be measured. */
+  measures(name: CatalogueName): boolean {
+    return levelRank[catalogue[name].level] <= levelRank[this.level];
+  }
 
   /** A meter whose series all carry these labels (such as receiver="otlp"). */
   meterFor(labels: Labels): InstanceMeter {
-    return new RegistryMeter((name) => this.#metric(name), labels);
+    return new RegistryMeter(this, (name) => this.#metric(name), labels);
   }
 
   /**
@@ -251,27 +262,32 @@ export class MeterRegistry {
 class RegistryMeter implements InstanceMeter {
   readonly #metric: (name: CatalogueName) => Metric;
   readonly #labels: Labels;
+  readonly #registry: MeterRegistry;
   readonly #held = new Map<AnySeries, Metric>();
   readonly #reads: { series: ObservedSeries; read: () => number }[] = [];
 
-  constructor(metric: (name: CatalogueName) => Metric, labels: Labels) {
+  constructor(registry: MeterRegistry, metric: (name: CatalogueName) => Metric, labels: Labels) {
+    this.#registry = registry;
     this.#metric = metric;
     this.#labels = labels;
   }
 
   counter(name: CatalogueName, labels?: Labels): { add(n: number): void } {
     this.#expect(name, "counter");
+    if (!this.#registry.measures(name)) return notMeasured;
     return this.#hold(name, CounterSeries, labels);
   }
 
   histogram(name: CatalogueName, labels?: Labels): { record(value: number): void } {
     this.#expect(name, "histogram");
+    if (!this.#registry.measures(name)) return notMeasured;
     return this.#hold(name, HistogramSeries, labels);
   }
 
   /** Also for counters whose total is kept elsewhere (the edges, the process): read at collection. */
   gauge(name: CatalogueName, read: () => number, labels?: Labels): void {
     if (catalogue[name].type === "histogram") this.#expect(name, "gauge");
+    if (!this.#registry.measures(name)) return;
     const series = this.#hold(name, ObservedSeries, labels);
     series.reads.push(read);
     this.#reads.push({ series, read });
@@ -293,12 +309,21 @@ class RegistryMeter implements InstanceMeter {
     labels: Labels | undefined,
   ): T {
     const metric = this.#metric(name);
-    const series = metric.get({ ...this.#labels, ...labels }, kind);
+    const series = metric.get(this.#visible(metric, { ...this.#labels, ...labels }), kind);
     if (!this.#held.has(series)) {
       this.#held.set(series, metric);
       series.holders += 1;
     }
     return series;
+  }
+
+  /** Below detailed, series that differ only in detailed labels are one. */
+  #visible({ definition }: Metric, labels: Labels): Labels {
+    const { detailedLabels = [] } = definition;
+    if (this.#registry.level === "detailed" || detailedLabels.length === 0) return labels;
+    return Object.fromEntries(
+      Object.entries(labels).filter(([name]) => !detailedLabels.includes(name)),
+    );
   }
 
   #expect(name: CatalogueName, type: MetricDefinition["type"]): void {

@@ -10,9 +10,10 @@ import { config as grpcConfig } from "../../exporters/otlp_grpc/config.ts";
 import { factory as grpcFactory } from "../../exporters/otlp_grpc/factory.ts";
 import { config as httpConfig } from "../../exporters/otlp_http/config.ts";
 import { factory as httpFactory } from "../../exporters/otlp_http/factory.ts";
-import type { Exporter, Settings } from "../../src/component.ts";
+import type { Exporter, Settings, Signal } from "../../src/component.ts";
 import type { DeliveryConfig } from "../../src/config/fragments/delivery.ts";
 import { createDelivery, type Delivery } from "../../src/delivery/delivery.ts";
+import { destinationOf } from "../../src/delivery/destination.ts";
 import { silentLogger } from "../../src/log.ts";
 import { grpcCode } from "../../src/net/grpc-code.ts";
 import { encodeStatus } from "../../src/net/rpc-status.ts";
@@ -49,6 +50,7 @@ afterEach(async () => {
 
 interface Bench {
   readonly delivery: Delivery;
+  readonly exporter: Exporter;
   readonly settings: TestSettings;
   readonly clock: FakeClock;
   /** Requests that the backend saw. */
@@ -62,7 +64,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
 }
 
-type Create<C> = (args: { config: C; settings: Settings }) => Exporter;
+type Create<C> = (args: { config: C; signals: readonly Signal[]; settings: Settings }) => Exporter;
 
 function bench<C extends DeliveryConfig>(
   create: Create<C>,
@@ -76,14 +78,14 @@ function bench<C extends DeliveryConfig>(
     if (message.includes("Will retry")) retries++;
   };
   const settings = testSettings({ clock, log: { ...silentLogger, info: note } });
-  const exporter = create({ config, settings });
+  const exporter = create({ config, signals: ["logs"], settings });
   const options = { exporter, signal: "logs", config, settings, random: () => 0.5 } as const;
   const delivery = createDelivery(options);
   closers.push(async () => {
     await delivery.shutdown(AbortSignal.abort());
     await exporter.shutdown!(AbortSignal.abort());
   });
-  return { delivery, settings, clock, requests, retries: () => retries };
+  return { delivery, exporter, settings, clock, requests, retries: () => retries };
 }
 
 const queue = { sending_queue: {} };
@@ -151,8 +153,9 @@ async function outcomeOf(given: Bench, delayMs: number): Promise<Outcome> {
   const before = given.requests();
   await clock.advance(1);
   await until(isOver);
+  const labels = { exporter: "test", ...destinationOf(given.exporter, "logs") };
   const counter = (name: "sent" | "send_failed") =>
-    settings.meter.value(`otelcol_exporter_${name}_log_records`, { exporter: "test" });
+    settings.meter.value(`otelcol_exporter_${name}_log_records`, labels);
   return {
     requests: [before, given.requests()],
     sent: counter("sent"),

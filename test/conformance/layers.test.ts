@@ -12,7 +12,16 @@ const ranks: readonly (readonly string[])[] = [
   ["transport", "pdata", "regex"],
   ["config"],
   ["component"],
-  ["net", "metrics", "prometheus", "attribute-actions", "ottl", "durable-log", "self-telemetry"],
+  [
+    "net",
+    "metrics",
+    "prometheus",
+    "attribute-actions",
+    "ottl",
+    "durable-log",
+    "self-telemetry",
+    "instrument",
+  ],
   ["delivery", "tsdb", "promql", "history", "rules", "api"],
   ["engine"],
   ["registry"],
@@ -22,7 +31,10 @@ const ranks: readonly (readonly string[])[] = [
 /** Where a lower part needs only the types of component contracts. */
 const typeOnly = new Map([["config", ["component"]]]);
 /** Parts of equal rank that may use one another. */
-const friends = new Map([["self-telemetry", ["prometheus"]]]);
+const friends = new Map([
+  ["self-telemetry", ["prometheus"]],
+  ["instrument", ["metrics"]],
+]);
 
 interface Import {
   readonly from: string;

@@ -11,7 +11,7 @@ const examples = readdirSync(join(root, "examples")).filter((name) => name.endsW
 function onFreePorts(yaml: string): string {
   return yaml
     .replaceAll(
-      /endpoint: localhost:(4317|4318|8125|8126|9090|13133|55679)/gu,
+      /endpoint: localhost:(4317|4318|8125|8126|9090|9091|13133|55679)/gu,
       "endpoint: localhost:0",
     )
     .replaceAll(
@@ -33,6 +33,8 @@ test("the shipped pipelines.yaml runs on TELEMETRY_PORT with every other listene
   const moved = [
     "receivers.otlp.protocols.grpc.endpoint",
     "receivers.otlp.protocols.http.endpoint",
+    "receivers.statsd.endpoint",
+    "receivers.http_metrics.endpoint",
     "extensions.health_check.endpoint",
   ];
   const service = await ServiceProcess.start(readFileSync(join(root, "pipelines.yaml"), "utf8"), {

@@ -20,21 +20,21 @@ export function logsPayload(names: readonly string[]): Payload<"logs"> {
   return createPayload("logs", [w.take()], [names.length]);
 }
 
-/** One request of any signal with so many items; log records are named `<name>0`, `<name>1` … */
+/** One request of any signal with so many items; log records and metrics are named `<name>0`, `<name>1` … */
 export function requestOf(signal: Signal, items: number, name = "log"): Payload {
   if (signal === "logs") return logsPayload(Array.from({ length: items }, (_, i) => `${name}${i}`));
-  const bytes = signal === "traces" ? spans(items) : gauges(items);
+  const bytes = signal === "traces" ? spans(items) : gauges(items, name);
   return createPayload(signal, [bytes], [verify(signal, bytes)]);
 }
 
-/** Metrics `gauge_0`, `gauge_1` … with one integer point each. */
-function gauges(count: number): Uint8Array {
+/** Gauges with one integer point each. */
+function gauges(count: number, name: string): Uint8Array {
   const w = new Writer();
   const resource = w.begin(1);
   const scope = w.begin(2);
   for (let i = 0; i < count; i++) {
     const metric = w.begin(2);
-    w.string(1, `gauge_${i}`);
+    w.string(1, `${name}${i}`);
     const gauge = w.begin(5);
     const point = w.begin(1);
     w.tag(3, wireFixed64);
@@ -61,6 +61,16 @@ export function bodiesOf(payload: Payload): string[] {
             for (const text of children(body, 1)) names.push(Buffer.from(text).toString());
   }
   return names;
+}
+
+/** The names of all metrics of a payload, in order. */
+export function metricNamesOf(payload: Payload): string[] {
+  return payload.parts
+    .flatMap((part) => children(part, 1))
+    .flatMap((resource) => children(resource, 2))
+    .flatMap((scope) => children(scope, 2))
+    .flatMap((metric) => children(metric, 1))
+    .map((name) => Buffer.from(name).toString());
 }
 
 function children(bytes: Uint8Array, number: number): Uint8Array[] {

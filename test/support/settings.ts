@@ -1,4 +1,4 @@
-import type { CatalogueName } from "../../src/catalogue.ts";
+import { type CatalogueName, catalogue, type MetricDefinition } from "../../src/catalogue.ts";
 import { type Clock, systemClock } from "../../src/clock.ts";
 import type { Budget, ComponentId, Labels, Meter, Settings } from "../../src/component.ts";
 import { silentLogger } from "../../src/log.ts";
@@ -49,8 +49,12 @@ export class TestMeter implements Meter {
   }
 }
 
-const keyOf = (name: string, labels: Labels = {}) =>
-  `${name}${JSON.stringify(Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1)))}`;
+/** Without the labels that only level detailed has. */
+function keyOf(name: CatalogueName, labels: Labels = {}): string {
+  const { detailedLabels = [] }: MetricDefinition = catalogue[name];
+  const pairs = Object.entries(labels).filter(([label]) => !detailedLabels.includes(label));
+  return `${name}${JSON.stringify(pairs.toSorted(([a], [b]) => (a < b ? -1 : 1)))}`;
+}
 
 export interface TestSettings extends Settings {
   readonly meter: TestMeter;

@@ -9,6 +9,8 @@
  *     passthrough:///host:port      the same as host:port
  *     unix:path, unix:///path       a socket of this machine
  */
+import { portNumber, splitHostPort } from "./host-port.ts";
+
 export interface GrpcEndpoint {
   /** `tcp` is resolved by the system, `dns` by the named server. */
   readonly kind: "tcp" | "dns" | "unix";
@@ -42,20 +44,9 @@ export function parseGrpcEndpoint(text: string): GrpcEndpoint | string {
   if (address === "") return 'requires a non-empty "endpoint"';
   const split = splitHostPort(address);
   if (typeof split === "string") return split;
+  const { host, portText } = split;
+  const port = portNumber(portText);
+  if (port === undefined) return `invalid port "${portText}"`;
   const kind = dnsServer === "" ? "tcp" : "dns";
-  return { ...none, ...split, kind, dnsServer, https, authority: address };
-}
-
-/** Go's net.SplitHostPort, and a port that is a number. */
-function splitHostPort(address: string): { host: string; port: number } | string {
-  const match = /^(?:\[([^\]]*)\]|([^:]*)):([^:]*)$/u.exec(address);
-  if (match === null) {
-    const colons = address.replace(/^\[[^\]]*\]/u, "").split(":").length - 1;
-    const reason = colons > 1 ? "too many colons in address" : "missing port in address";
-    return `address ${address}: ${reason}`;
-  }
-  const text = match[3]!;
-  const port = Number(text);
-  if (!/^\d+$/u.test(text) || port > 65_535) return `invalid port "${text}"`;
-  return { host: match[1] ?? match[2] ?? "", port };
+  return { ...none, host, port, kind, dnsServer, https, authority: address };
 }

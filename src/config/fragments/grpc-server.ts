@@ -9,6 +9,7 @@ import {
   uint,
   z,
 } from "../fields.ts";
+import { checkServerEndpoint } from "./server-endpoint.ts";
 import { serverTls } from "./tls.ts";
 
 const serverParameters = section({
@@ -67,4 +68,4 @@ export const grpcServer = (endpoint: string) =>
   section({
     endpoint: z.string().default(endpoint).describe("Where to listen, host:port."),
     ...grpcServerKeys,
-  });
+  }).superRefine(checkServerEndpoint);

@@ -1,6 +1,7 @@
 /** The keys of an HTTP server (confighttp.ServerConfig). */
 import { durationWithDefault, int, optionalSection, refused, section, z } from "../fields.ts";
 import { serverAuth } from "./grpc-server.ts";
+import { checkServerEndpoint } from "./server-endpoint.ts";
 import { serverTls } from "./tls.ts";
 
 export const cors = section({
@@ -31,7 +32,12 @@ const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/u;
 const headerList = z
   .union([
     z.record(z.string(), z.string()),
-    z.array(section({ name: z.string(), value: z.string() })),
+    z.array(
+      section({
+        name: z.string().describe("Name of the header."),
+        value: z.string().describe("Its value."),
+      }),
+    ),
   ])
   .transform(
     (value) =>
@@ -102,11 +108,12 @@ export const httpServerKeys = (defaults: HttpServerDefaults = usualDefaults) => 
   middlewares: refused("server middlewares do not exist in this version"),
 });
 
+/** A section of its own. Whoever spreads its keys into another section checks the endpoint there too. */
 export const httpServer = (endpoint: string, defaults?: HttpServerDefaults) =>
   section({
     endpoint: z.string().default(endpoint).describe("Where to listen, host:port."),
     ...httpServerKeys(defaults),
-  });
+  }).superRefine(checkServerEndpoint);
 
 export type HttpServerConfig = z.output<ReturnType<typeof httpServer>>;
 

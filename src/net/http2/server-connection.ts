@@ -27,6 +27,7 @@ import { FrameReader, type FrameSink } from "./frame-reader.ts";
 import { HpackDecoder } from "./hpack.ts";
 import { HeaderCollector } from "./request-headers.ts";
 import { ServerStream, type StreamOwner } from "./server-stream.ts";
+import { StoppedStreams } from "./stopped-streams.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export interface ConnectionOptions {
@@ -73,6 +74,7 @@ export class ServerConnection implements FrameSink, StreamOwner {
   /** Streams with a body that waits for room in a window or in the socket. */
   readonly #blocked = new Set<ServerStream>();
   readonly #pings: (() => void)[] = [];
+  readonly #stopped = new StoppedStreams();
   readonly #resets: TokenBucket;
   readonly #idleFrames: TokenBucket;
   #block: OpenBlock | undefined;
@@ -177,6 +179,7 @@ export class ServerConnection implements FrameSink, StreamOwner {
   }
 
   sendReset(stream: ServerStream, code: number): void {
+    if (!stream.isRemoteEnded) this.#stopped.add(stream.id, stream.receiveWindow);
     this.#reset(stream.id, code);
   }
 
@@ -252,11 +255,13 @@ export class ServerConnection implements FrameSink, StreamOwner {
     const body = unpadded(flags, payload);
     this.#creditConnection(payload.length);
     const stream = this.#streams.get(streamId);
-    if (stream === undefined || stream.isRemoteEnded) return this.#onLateData(streamId);
-    if (payload.length > stream.receiveWindow) {
-      return stream.reset(errorCode.flowControlError);
-    }
     const ends = (flags & flag.endStream) !== 0;
+    if (stream === undefined || stream.isRemoteEnded) {
+      return this.#onLateData(streamId, payload.length, ends);
+    }
+    if (payload.length > stream.receiveWindow) {
+      return this.#fault(stream, errorCode.flowControlError);
+    }
     if (body.length === 0 && !ends) this.#countIdleFrame();
     if (!ends) this.#creditStream(stream, payload.length);
     if (stream.expectedBytes !== undefined) stream.expectedBytes -= body.length;
@@ -264,9 +269,10 @@ export class ServerConnection implements FrameSink, StreamOwner {
     if (ends) this.#endRemote(stream);
   }
 
-  /** On its way when the stream ended, or sent to a stream that never was. */
-  #onLateData(streamId: number): void {
+  /** On its way when the stream ended here, or sent to one that the client had ended or that never was. */
+  #onLateData(streamId: number, bytes: number, ends: boolean): void {
     if (streamId > this.#lastStreamId) throw protocolError("DATA on an idle stream");
+    if (this.#stopped.take(streamId, bytes, ends)) return;
     this.#countReset();
     this.#reset(streamId, errorCode.streamClosed);
   }
@@ -274,7 +280,7 @@ export class ServerConnection implements FrameSink, StreamOwner {
   #endRemote(stream: ServerStream): void {
     stream.isRemoteEnded = true;
     if (stream.expectedBytes !== undefined && stream.expectedBytes !== 0) {
-      return stream.reset(errorCode.protocolError);
+      return this.#fault(stream, errorCode.protocolError);
     }
     stream.user?.end();
   }
@@ -332,18 +338,26 @@ export class ServerConnection implements FrameSink, StreamOwner {
     const known = this.#streams.get(streamId);
     if (known !== undefined) return this.#onTrailers(known, endStream, collector);
     if (streamId <= this.#lastStreamId) {
+      if (endStream && this.#stopped.end(streamId)) return;
       throw new ConnectionError(errorCode.streamClosed, "HEADERS on a closed stream");
     }
     // Opened after GOAWAY: not processed, the client knows from its last stream id.
     if (this.#isLeaving) return;
     this.#lastStreamId = streamId;
     if (this.#streams.size >= this.#options.maxConcurrentStreams) {
-      this.#countReset();
-      return this.#reset(streamId, errorCode.refusedStream);
+      return this.#refuse(streamId, endStream, errorCode.refusedStream);
     }
-    if (collector.isTooLarge) return this.#reset(streamId, errorCode.enhanceYourCalm);
-    if (!collector.isRequest()) return this.#reset(streamId, errorCode.protocolError);
+    if (collector.isTooLarge) {
+      return this.#refuse(streamId, endStream, errorCode.enhanceYourCalm);
+    }
+    if (!collector.isRequest()) return this.#refuse(streamId, endStream, errorCode.protocolError);
     this.#open(streamId, endStream, collector);
+  }
+
+  #refuse(streamId: number, endStream: boolean, code: number): void {
+    this.#countReset();
+    if (!endStream) this.#stopped.add(streamId, this.#options.streamWindowBytes);
+    this.#reset(streamId, code);
   }
 
   #open(streamId: number, endStream: boolean, { headers }: HeaderCollector): void {
@@ -358,8 +372,8 @@ export class ServerConnection implements FrameSink, StreamOwner {
   }
 
   #onTrailers(stream: ServerStream, endStream: boolean, collector: HeaderCollector): void {
-    if (stream.isRemoteEnded) return stream.reset(errorCode.streamClosed);
-    if (!endStream || !collector.isTrailers()) return stream.reset(errorCode.protocolError);
+    if (stream.isRemoteEnded) return this.#fault(stream, errorCode.streamClosed);
+    if (!endStream || !collector.isTrailers()) return this.#fault(stream, errorCode.protocolError);
     this.#endRemote(stream);
   }
 
@@ -376,9 +390,9 @@ export class ServerConnection implements FrameSink, StreamOwner {
     const stream = this.#streams.get(streamId);
     // Answered meanwhile; the update was on its way.
     if (stream === undefined) return;
-    if (increment === 0) return stream.reset(errorCode.protocolError);
+    if (increment === 0) return this.#fault(stream, errorCode.protocolError);
     stream.sendWindow += increment;
-    if (stream.sendWindow > maxWindowBytes) return stream.reset(errorCode.flowControlError);
+    if (stream.sendWindow > maxWindowBytes) return this.#fault(stream, errorCode.flowControlError);
     if (this.#blocked.has(stream)) this.sendBody(stream);
   }
 
@@ -444,7 +458,8 @@ export class ServerConnection implements FrameSink, StreamOwner {
     if (streamId === 0 || streamId > this.#lastStreamId) {
       throw protocolError("RST_STREAM on an idle stream");
     }
-    this.#countReset();
+    // A client that leaves a stream answered already costs nothing.
+    if (!this.#stopped.end(streamId)) this.#countReset();
     this.#streams.get(streamId)?.close();
   }
 
@@ -465,10 +480,16 @@ export class ServerConnection implements FrameSink, StreamOwner {
     this.close();
   }
 
+  /** A stream that ends by a fault of the client costs what one that it resets costs (CVE-2025-8671). */
+  #fault(stream: ServerStream, code: number): void {
+    this.#countReset();
+    stream.reset(code);
+  }
+
   #resetWith(streamId: number, code: number): void {
     const stream = this.#streams.get(streamId);
     if (stream === undefined) this.#reset(streamId, code);
-    else stream.reset(code);
+    else this.#fault(stream, code);
   }
 
   #reset(streamId: number, code: number): void {

@@ -4,7 +4,7 @@ import { logsPayload } from "../../support/payloads.ts";
 import { testSettings } from "../../support/settings.ts";
 
 test("it takes everything", async () => {
-  const exporter = factory.create({ config: {}, settings: testSettings() });
+  const exporter = factory.create({ config: {}, signals: ["logs"], settings: testSettings() });
   const never = new AbortController().signal;
   await expect(exporter.push(logsPayload(["a"]), { receivedMs: 0 }, never)).resolves.toEqual({});
 });

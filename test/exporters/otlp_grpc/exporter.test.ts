@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import { config } from "../../../exporters/otlp_grpc/config.ts";
 import { factory } from "../../../exporters/otlp_grpc/factory.ts";
 import type { Context, Exporter, Signal } from "../../../src/component.ts";
+import { destinationOf } from "../../../src/delivery/destination.ts";
 import { type Logger, silentLogger } from "../../../src/log.ts";
 import { grpcCode } from "../../../src/net/grpc-code.ts";
 import { encodeStatus } from "../../../src/net/rpc-status.ts";
@@ -37,7 +38,11 @@ async function setUp(
 
 function create(extra: Record<string, unknown>, log: Logger = silentLogger): Exporter {
   const parsed = config.parse({ tls: { insecure: true }, ...extra });
-  const exporter = factory.create({ config: parsed, settings: testSettings({ log }) });
+  const exporter = factory.create({
+    config: parsed,
+    signals: ["logs"],
+    settings: testSettings({ log }),
+  });
   closers.push(() => exporter.shutdown!(AbortSignal.abort()));
   return exporter;
 }
@@ -200,4 +205,14 @@ describe("start and shutdown", () => {
     expect(JSON.stringify(warnings)).toContain("proxy.test:3128");
     expect(JSON.stringify(warnings)).not.toContain("secret");
   });
+});
+
+/** As TestEndpointAttributes of otlpexporter's factory_test.go, without the schemes that it takes for a part of the name. */
+test.each([
+  ["opentelemetry.io:443", { "server.address": "opentelemetry.io", "server.port": "443" }],
+  ["https://opentelemetry.io:443", { "server.address": "opentelemetry.io", "server.port": "443" }],
+  ["[::1]:80", { "server.address": "::1", "server.port": "80" }],
+  ["unix:///run/otlp.sock", { "server.address": "unix:///run/otlp.sock" }],
+])("metrics name the destination %s", (endpoint, labels) => {
+  expect(destinationOf(create({ endpoint }), "logs")).toEqual(labels);
 });

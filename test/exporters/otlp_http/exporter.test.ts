@@ -5,7 +5,8 @@ import { gunzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { config } from "../../../exporters/otlp_http/config.ts";
 import { factory } from "../../../exporters/otlp_http/factory.ts";
-import type { Context, Exporter } from "../../../src/component.ts";
+import type { Context, Exporter, Signal } from "../../../src/component.ts";
+import { destinationOf } from "../../../src/delivery/destination.ts";
 import { encodeStatus } from "../../../src/net/rpc-status.ts";
 import { createPayload } from "../../../src/pdata/payload.ts";
 import { Writer } from "../../../src/pdata/wire.ts";
@@ -55,9 +56,10 @@ async function backend(
 /** Date.parse("Sun, 09 Feb 2025 15:04:00 GMT"), 5 s before the date of the Collector's case. */
 const clock = new FakeClock(1_739_113_440_000);
 
-function create(options: Record<string, unknown>): Exporter {
+function create(options: Record<string, unknown>, signals: readonly Signal[] = ["logs"]): Exporter {
   const exporter = factory.create({
     config: config.parse(options),
+    signals,
     settings: testSettings({ clock }),
   });
   closers.push(() => exporter.shutdown!(AbortSignal.abort()));
@@ -105,12 +107,15 @@ describe("requests", () => {
     expect(server.seen[0]!.url).toBe("/custom?k=1");
   });
 
-  test("a signal without an endpoint is refused with the Collector's text", async () => {
-    const exporter = create({ traces_endpoint: "http://127.0.0.1:1/v1/traces" });
-    await expect(push(exporter)).rejects.toMatchObject({
-      code: "CONFIG_INVALID",
-      message: "either endpoint or logs_endpoint must be specified",
-    });
+  test.each(["metrics", "logs"] as const)("%s without an endpoint are refused", (signal) => {
+    const options = { traces_endpoint: "http://127.0.0.1:1/v1/traces" };
+    expect(() => create(options, ["traces", signal])).toThrow(
+      expect.objectContaining({
+        code: "CONFIG_INVALID",
+        message: `either endpoint or ${signal}_endpoint must be specified`,
+      }),
+    );
+    expect(() => create(options, ["traces"])).not.toThrow();
   });
 
   test("encoding json sends OTLP/JSON", async () => {
@@ -319,4 +324,21 @@ describe("errors", () => {
     await exporter.shutdown!(never);
     await expect(push(exporter)).rejects.toMatchObject({ code: "BACKEND_UNAVAILABLE" });
   });
+});
+
+/** As TestEndpointAttributes of otlphttpexporter's factory_test.go. */
+test.each([
+  [
+    "http://opentelemetry.io:443/ingest",
+    { "server.address": "opentelemetry.io", "url.path": "/ingest", "server.port": "443" },
+  ],
+  [
+    "https://opentelemetry.io/ingest",
+    { "server.address": "opentelemetry.io", "url.path": "/ingest" },
+  ],
+  ["https://opentelemetry.io", { "server.address": "opentelemetry.io" }],
+])("metrics name the destination %s", (url, labels) => {
+  const exporter = create({ logs_endpoint: url, traces_endpoint: "http://other.test/x" });
+  expect(destinationOf(exporter, "logs")).toEqual(labels);
+  expect(destinationOf(exporter, "traces")).toMatchObject({ "server.address": "other.test" });
 });

@@ -105,4 +105,22 @@ describe("EditCache", () => {
     expect(edit(attribute(huge))).toEqual({ flags: 1, k: huge, added: "x" });
     expect(cache.heldBytes).toBe(0);
   });
+
+  test("says how much of the original stands at the beginning of the result", () => {
+    const { cache } = counting();
+    const bytes = Buffer.concat([attribute("same"), attribute("old", 7, "added")]);
+    for (let sight = 0; sight < 2; sight++) {
+      const {
+        bytes: edited,
+        start,
+        end,
+        prefix,
+      } = cache.lookup(variant, 7, bytes, 0, bytes.length);
+      expect(prefix).toBeLessThanOrEqual(Math.min(end - start, bytes.length));
+      expect(Buffer.from(edited.subarray(start, start + prefix))).toEqual(
+        bytes.subarray(0, prefix),
+      );
+      expect(prefix).toBeGreaterThanOrEqual(attribute("same").length);
+    }
+  });
 });

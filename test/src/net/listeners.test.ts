@@ -110,16 +110,22 @@ describe("endpoints", () => {
     expect(parseEndpoint(endpoint)).toEqual(parsed);
   });
 
-  test.each(["localhost", "localhost:", "::1:4317", "localhost:65536", "a:b", "a:-1", "", "a:1 "])(
-    "%j is none",
-    async (endpoint) => {
-      await expect(listeners.listen(first, spec(endpoint))).rejects.toMatchObject({
-        code: "CONFIG_INVALID",
-        message: `cannot listen on "${endpoint}": an endpoint is host:port`,
-      });
-      expect(clock.pending).toBe(0);
-    },
-  );
+  test.each([
+    ["localhost", "address localhost: missing port in address"],
+    ["localhost:", "lookup tcp/: unknown port"],
+    ["::1:4317", "address ::1:4317: too many colons in address"],
+    ["localhost:65536", "address 65536: invalid port"],
+    ["a:b", "lookup tcp/b: unknown port"],
+    ["a:-1", "lookup tcp/-1: unknown port"],
+    ["", "address : missing port in address"],
+    ["a:1 ", "lookup tcp/1 : unknown port"],
+  ])("%j is none", async (endpoint, cause) => {
+    await expect(listeners.listen(first, spec(endpoint))).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: `cannot listen on "${endpoint}": ${cause}`,
+    });
+    expect(clock.pending).toBe(0);
+  });
 
   test("localhost means both loopback addresses, with one port", async () => {
     const { addresses } = await listen(first, spec("localhost:0"));

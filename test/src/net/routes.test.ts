@@ -20,6 +20,19 @@ test("paths lead to the handlers of their owners", () => {
   expect([...made.paths()]).toEqual(["/a", "/b"]);
 });
 
+test("a path that ends in /* stands for all below it, the longest counting, exact ones first", () => {
+  const made = routes();
+  made.add({}, new Map([["/a/*", "below a"]]));
+  made.add({}, new Map([["/a/b/*", "below b"]]));
+  made.add({}, new Map([["/a/b/exact", "exact"]]));
+  expect(made.find("/a")?.handler).toBe("A");
+  expect(made.find("/a/")?.handler).toBe("below a");
+  expect(made.find("/a/b")?.handler).toBe("below a");
+  expect(made.find("/a/b/c/d")?.handler).toBe("below b");
+  expect(made.find("/a/b/exact")?.handler).toBe("exact");
+  expect(made.find("/ab/c")).toBeUndefined();
+});
+
 test("what an owner takes away is unknown, what others serve stays", () => {
   const made = routes();
   made.remove(owner);

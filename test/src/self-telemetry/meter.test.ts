@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import { notMeasured } from "../../../src/catalogue.ts";
 import { type CollectionLevel, MeterRegistry } from "../../../src/self-telemetry/meter.ts";
 
 const refuse = (error: unknown) => {
@@ -151,4 +152,35 @@ test("a level shows its own metrics and those of the lower levels, by name", () 
     "otelcol_processor_batch_batch_send_size",
   ]);
   expect(namesAt(registry, "detailed")).toHaveLength(3);
+});
+
+describe("a registry with a level", () => {
+  const above = "otelcol_exporter_enqueue_size";
+
+  test.each([
+    ["none", false, false],
+    ["basic", true, false],
+    ["normal", true, false],
+    ["detailed", true, true],
+  ] as const)(
+    "%s measures what is within it, and hands out nothing else",
+    (level, basic, detailed) => {
+      const registry = new MeterRegistry(level);
+      const meter = registry.meterFor({});
+      expect([registry.measures(accepted), registry.measures(above)]).toEqual([basic, detailed]);
+      meter.counter(accepted).add(1);
+      meter.histogram(above).record(1);
+      meter.gauge("rmt_edge_items", () => 1);
+      expect(meter.histogram(above) === notMeasured).toBe(!detailed);
+      const names = [...(basic ? [accepted] : []), ...(detailed ? [above, "rmt_edge_items"] : [])];
+      expect(namesAt(registry, "detailed")).toEqual(names.toSorted());
+      meter.dispose();
+      expect(namesAt(registry, "detailed")).toEqual([]);
+    },
+  );
+
+  test("still refuses a metric as what it is not", () => {
+    const meter = new MeterRegistry("none").meterFor({});
+    expect(() => meter.counter(above)).toThrow("BUG: otelcol_exporter_enqueue_size is a histogram");
+  });
 });

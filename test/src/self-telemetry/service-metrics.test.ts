@@ -15,7 +15,7 @@ processors:
   batch: { timeout: 1ms }
 exporters:
   otlp_http: { endpoint: "http://127.0.0.1:${backend}" }
-  otlp_http/down: { endpoint: "http://127.0.0.1:1", retry_on_failure: { enabled: false } }
+  otlp_http/down: { endpoint: "http://127.0.0.1:1", retry_on_failure: { enabled: false }, sending_queue: { batch: { min_size: 1 } } }
   prometheus: { endpoint: "127.0.0.1:0" }
 service:
   telemetry:
@@ -73,11 +73,28 @@ const seriesOf = (text: string) =>
     ]),
   );
 
+const portOf = (server: Server) => (server.address() as AddressInfo).port;
+const signalOf = { metric_points: "metrics", spans: "traces", log_records: "logs" } as const;
+
+/** Labels of what is sent, with its destination. */
+const sentLabels = (exporter: string, item: string, port: number) =>
+  `exporter="${exporter}",server_address="127.0.0.1",server_port="${port}",url_path="/v1/${signalOf[item as keyof typeof signalOf]}"`;
+const up = (item: string) => `{${sentLabels("otlp_http", item, portOf(backend))}}`;
+const down = (item: string) => `{${sentLabels("otlp_http/down", item, 1)}}`;
+
+/** Failed items of the exporter whose backend is not there; how they failed is said at level detailed. */
+const failedKey = (item: string, level: Level) => {
+  const how = level === "detailed" ? `error_permanent="false",error_type="_OTHER",` : "";
+  return `otelcol_exporter_send_failed_${item}{${how}${sentLabels("otlp_http/down", item, 1)}}`;
+};
+
+const gate = "receiverhelper.newReceiverMetrics";
+
 /** Runs a service at a level, sends it everything, and scrapes until all of it went its way. */
 async function scrapedAt(level: Level): Promise<string> {
-  const service = await ServiceProcess.start(
-    config((backend.address() as AddressInfo).port, level),
-  );
+  const service = await ServiceProcess.start(config(portOf(backend), level), {
+    args: level === "detailed" ? ["--feature-gates", gate] : [],
+  });
   const otlp = `http://${service.address("receiver otlp", "http")}/v1`;
   for (const signal of ["metrics", "traces", "logs"] as const) {
     const headers = { "content-type": "application/json" };
@@ -94,8 +111,8 @@ async function scrapedAt(level: Level): Promise<string> {
     const series = seriesOf(text);
     const arrived = Object.entries(items).every(
       ([item, count]) =>
-        series.get(`otelcol_exporter_sent_${item}{exporter="otlp_http"}`) === count &&
-        series.get(`otelcol_exporter_send_failed_${item}{exporter="otlp_http/down"}`) === count,
+        series.get(`otelcol_exporter_sent_${item}${up(item)}`) === count &&
+        series.get(failedKey(item, level)) === count,
     );
     if (!arrived) continue;
     expect(await service.stop()).toBe(0);
@@ -112,12 +129,13 @@ const namesIn = (text: string) =>
   Array.from(text.matchAll(/^# TYPE (\S+) /gmu), ([, name]) => name!);
 
 /** Names of the Collector that this service has no component for, and our own that every service has. */
-const elsewhere = /^otelcol_(scraper|processor_filter|processor_internal_duration)/u;
+const elsewhere = /^otelcol_(scraper|processor_filter)/u;
 const everywhere = /^rmt_(dropped|edge|memory_budget|event_loop)_/u;
 
 describe.each(levels)("level %s", (level) => {
   test("has every metric of the level and none above it", () => {
     const rank = levels.indexOf(level);
+    const gated = level === "detailed" ? [] : ["otelcol_receiver_requests"];
     const expected = Object.entries(catalogue)
       .filter(([, metric]) => levels.indexOf(metric.level) <= rank)
       .map(([name]) => name)
@@ -125,7 +143,7 @@ describe.each(levels)("level %s", (level) => {
         (name) => everywhere.test(name) || (name.startsWith("otelcol_") && !elsewhere.test(name)),
       );
     const own = namesIn(texts.get(level)!).filter((name) => /^(otelcol|rmt)_/u.test(name));
-    expect(expected.filter((name) => !own.includes(name))).toEqual([]);
+    expect(expected.filter((name) => !own.includes(name))).toEqual(gated);
     const above = own.filter(
       (name) => levels.indexOf(catalogue[name as keyof typeof catalogue].level) > rank,
     );
@@ -144,19 +162,19 @@ describe("the Collector's table", () => {
   test.each(Object.entries(items))("receiver, memory_limiter and exporters, %s", (item, count) => {
     const receiver = `{receiver="otlp",transport="http"}`;
     const limiter = `{processor="memory_limiter"}`;
-    const [up, down] = [`{exporter="otlp_http"}`, `{exporter="otlp_http/down"}`];
+    const [queue, queueDown] = [`{exporter="otlp_http"}`, `{exporter="otlp_http/down"}`];
     const expected = {
       [`otelcol_receiver_accepted_${item}${receiver}`]: count,
       [`otelcol_receiver_refused_${item}${receiver}`]: 0,
       [`otelcol_receiver_failed_${item}${receiver}`]: 0,
       [`otelcol_processor_memory_limiter_accepted_${item}${limiter}`]: count,
       [`otelcol_processor_memory_limiter_refused_${item}${limiter}`]: 0,
-      [`otelcol_exporter_sent_${item}${up}`]: count,
-      [`otelcol_exporter_send_failed_${item}${up}`]: 0,
-      [`otelcol_exporter_enqueue_failed_${item}${up}`]: 0,
-      [`otelcol_exporter_sent_${item}${down}`]: 0,
-      [`otelcol_exporter_send_failed_${item}${down}`]: count,
-      [`otelcol_exporter_enqueue_failed_${item}${down}`]: 0,
+      [`otelcol_exporter_sent_${item}${up(item)}`]: count,
+      [`otelcol_exporter_send_failed_${item}${up(item)}`]: 0,
+      [`otelcol_exporter_enqueue_failed_${item}${queue}`]: 0,
+      [`otelcol_exporter_sent_${item}${down(item)}`]: 0,
+      [failedKey(item, "detailed")]: count,
+      [`otelcol_exporter_enqueue_failed_${item}${queueDown}`]: 0,
     };
     expect(valuesOf(expected)).toEqual(expected);
   });
@@ -199,6 +217,60 @@ describe("the Collector's table", () => {
     expect(bounds.slice(0, 4)).toEqual(["10", "25", "50", "75"]);
     expect(bounds.slice(-2)).toEqual(["100000", "+Inf"]);
   });
+
+  test("requests, behind their gate", () => {
+    const labels = (outcome: string) => `{outcome="${outcome}",receiver="otlp",transport="http"}`;
+    const expected = {
+      [`otelcol_receiver_requests${labels("success")}`]: batches,
+      [`otelcol_receiver_requests${labels("refused")}`]: 0,
+      [`otelcol_receiver_requests${labels("failure")}`]: 0,
+    };
+    expect(valuesOf(expected)).toEqual(expected);
+  });
+
+  test.each(levels)("failed items of one kind are one series below level detailed: %s", (level) => {
+    const all = seriesOf(texts.get(level)!);
+    for (const [item, count] of Object.entries(items)) {
+      const prefix = `otelcol_exporter_send_failed_${item}{`;
+      const failed = Array.from(all).filter(
+        ([key]) => key.startsWith(prefix) && key.includes("otlp_http/down"),
+      );
+      const rest = failed.filter(([key]) => key !== failedKey(item, level));
+      expect(failed).toContainEqual([failedKey(item, level), count]);
+      expect(rest.map(([, value]) => value)).toEqual(level === "detailed" ? [0] : []);
+    }
+  });
+
+  test("sizes of what comes to a queue and of what leaves it in batches", () => {
+    const all = series();
+    const total = Object.values(items).reduce((sum, count) => sum + count);
+    for (const exporter of ["otlp_http", "otlp_http/down"])
+      expect(all.get(`otelcol_exporter_enqueue_size_sum{exporter="${exporter}"}`)).toBe(total);
+    let bytes = 0;
+    for (const [item, count] of Object.entries(items)) {
+      const sent = "otelcol_exporter_queue_batch_send_size";
+      expect(all.get(`${sent}_sum${down(item)}`)).toBe(count);
+      expect(all.has(`${sent}_sum${up(item)}`)).toBe(false);
+      bytes += all.get(`${sent}_bytes_sum${down(item)}`)!;
+    }
+    const enqueued = `otelcol_exporter_enqueue_size_bytes_sum{exporter="otlp_http/down"}`;
+    expect(bytes).toBeGreaterThan(0);
+    expect(all.get(enqueued)).toBe(bytes);
+  });
+
+  test.each(Object.entries(times))(
+    "durations of processors, also of stages, %s",
+    (signal, count) => {
+      for (const processor of ["memory_limiter", "batch"]) {
+        const name = "otelcol_processor_internal_duration";
+        const labels = `{otel_signal="${signal}",processor="${processor}"}`;
+        expect(series().get(`${name}_count${labels}`)).toBe(count);
+        const seconds = series().get(`${name}_sum${labels}`);
+        expect(seconds).toBeGreaterThan(0);
+        expect(seconds).toBeLessThan(5);
+      }
+    },
+  );
 
   test("process and resource", () => {
     const all = series();

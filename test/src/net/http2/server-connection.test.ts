@@ -31,6 +31,8 @@ const reset = (streamId: number, code = 8) =>
   encodeFrame(3, 0, streamId, Buffer.from([0, 0, 0, code]));
 const headers = (streamId: number, flags = 4, block: Uint8Array = requestBlock) =>
   encodeFrame(1, flags, streamId, block);
+const data = (streamId: number, bytes: number, flags = 0) =>
+  encodeFrame(0, flags, streamId, Buffer.alloc(bytes));
 const goawayCode = async () => uint32At((await client.frame(({ type }) => type === 7)).payload, 4);
 const resetCode = async (id: number) =>
   uint32At((await client.frame(({ type, streamId }) => type === 3 && streamId === id)).payload, 0);
@@ -265,6 +267,15 @@ describe("floods", () => {
     ],
     ["SETTINGS", many(encodeFrame(4, 0, 0), 2000)],
     ["empty DATA", [headers(1), ...many(encodeFrame(0, 0, 1), 2000)]],
+    [
+      "streams opened and broken",
+      Array.from({ length: 2000 }, (_, i) => [
+        headers(2 * i + 1),
+        windowUpdate(2 * i + 1, 0),
+        reset(2 * i + 1),
+      ]).flat(),
+    ],
+    ["DATA to streams that the client has ended", [headers(1, 5), ...many(data(1, 10), 2000)]],
     ["PRIORITY", many(encodeFrame(2, 0, 1, Buffer.alloc(5)), 2000)],
     ["unknown frames", many(encodeFrame(77, 0, 0), 2000)],
     ["CONTINUATION", [headers(1, 0), ...many(encodeFrame(9, 0, 1), 100)]],
@@ -277,6 +288,49 @@ describe("floods", () => {
     client.write(...frames);
     expect(await goawayCode()).toBe(errorCode.enhanceYourCalm);
     await client.closed();
+  });
+
+  describe("what was on its way to a stream that the server ended is no flood:", () => {
+    const ping = (round: number) => encodeFrame(6, 0, 0, Buffer.alloc(8, round));
+    const pong = (round: number) =>
+      client.frame(({ type, payload }) => type === 6 && payload[0] === round);
+
+    test("the rest of requests that were answered early", async () => {
+      server.opened = (stream) => stream.respond(encodeHeaders({ ":status": 200 }));
+      client = await RawClient.connect(server.port);
+      for (let round = 0; round < 20; round++) {
+        const ids = Array.from({ length: 100 }, (_, i) => 2 * (round * 100 + i) + 1);
+        client.write(
+          ...ids.flatMap((id) => [headers(id), ...many(data(id, 100), 30), reset(id)]),
+          ping(round),
+        );
+        await pong(round);
+      }
+      expect(client.frames.filter(({ type, payload }) => type === 3 && payload[3] !== 0)).toEqual(
+        [],
+      );
+      expect(client.isClosed).toBe(false);
+    });
+
+    test.each<[string, Uint8Array[]]>([
+      ["the end of the body", [data(3, 10, 1)]],
+      ["trailers", [headers(3, 5, encodeHeaders({ "x-sum": "1" }))]],
+    ])("the rest of a refused request, up to %s", async (_name, end) => {
+      await server.stop();
+      server = await startEcho({ maxConcurrentStreams: 1 });
+      client = await RawClient.connect(server.port);
+      client.write(headers(1), headers(3), ...many(data(3, 10), 2000), ...end, ping(1));
+      await pong(1);
+      expect(client.frames.filter(({ type }) => type === 3)).toHaveLength(1);
+    });
+
+    test("but no more than the stream's window", async () => {
+      await server.stop();
+      server = await startEcho({ maxConcurrentStreams: 1, streamWindowBytes: 1000 });
+      client = await RawClient.connect(server.port);
+      client.write(headers(1), headers(3), ...many(data(3, 10), 2000));
+      expect(await goawayCode()).toBe(errorCode.enhanceYourCalm);
+    });
   });
 
   test("resets that come slowly are no flood", async () => {

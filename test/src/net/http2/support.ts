@@ -23,6 +23,8 @@ export interface EchoServer {
   readonly connections: Set<ServerConnection>;
   /** What a complete request is answered with; the body itself unless set. */
   answer: (stream: ServerStream, body: Buffer) => void;
+  /** Sees a request as soon as its headers are there. */
+  opened: (stream: ServerStream) => void;
   /** Resolves once no connection is left. */
   empty(): Promise<void>;
   stop(): Promise<void>;
@@ -64,6 +66,7 @@ export async function startEcho(
     seen,
     connections,
     answer,
+    opened: () => {},
     empty: () =>
       connections.size === 0 ? Promise.resolve() : new Promise((resolve) => onEmpty.push(resolve)),
     stop: async () => {
@@ -87,6 +90,7 @@ export async function startEcho(
         if (seen[index]!.outcome === "open") seen[index]!.outcome = "cut";
       },
     };
+    echo.opened(stream);
   }
   return echo;
 }

@@ -1,0 +1,32 @@
+import { type Conversion, cumulative, delta } from "../../src/metrics/temporality-converter.ts";
+import type { TemporalityStageOptions } from "../../src/metrics/temporality-stage.ts";
+import { type DeltaToCumulativeConfig, maxSeriesOf } from "./config.ts";
+import { exponentialTotal } from "./exponential-total.ts";
+import { histogramTotal } from "./histogram-total.ts";
+import { numberTotal } from "./number-total.ts";
+import { type AnyTotal, explanations, type Reason } from "./totals.ts";
+
+export function deltaToCumulative(
+  config: DeltaToCumulativeConfig,
+): TemporalityStageOptions<AnyTotal, Reason> {
+  return {
+    conversion,
+    explanations,
+    noteCounter: "rmt_delta_to_cumulative_discontinuities",
+    states: {
+      maxSeries: maxSeriesOf(config),
+      limitKey: "max_streams",
+      maxStaleMs: config.max_stale,
+    },
+  };
+}
+
+const conversion: Conversion<AnyTotal, Reason> = {
+  temporality: cumulative,
+  takes: ({ temporality }) => temporality === delta,
+  convert(point, out) {
+    const { kind } = point.series.parent;
+    if (kind === "sum") return numberTotal(point, out);
+    return kind === "histogram" ? histogramTotal(point, out) : exponentialTotal(point, out);
+  },
+};

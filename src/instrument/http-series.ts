@@ -1,0 +1,148 @@
+/** The metrics of HTTP servers and the series of one method and scheme, bound at first use. */
+import { BoundedNames } from "./bounded-names.ts";
+import type { Adder, Counter, Instrument, Meter, Recorder } from "./types.ts";
+
+/** The boundaries that the HTTP conventions recommend, in seconds. */
+const durationBounds = [
+  0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+] as const;
+
+/** RFC 9110 and PATCH; the conventions call all others _OTHER. */
+const methods = [
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "DELETE",
+  "CONNECT",
+  "OPTIONS",
+  "TRACE",
+  "PATCH",
+] as const;
+const maxErrorTypes = 15;
+/** Handlers choose the status; beyond so many pairs with a route their series are looked up each time. */
+const maxBound = 1000;
+
+type DurationKey =
+  | "http.route"
+  | "http.request.method"
+  | "http.response.status_code"
+  | "url.scheme"
+  | "error.type";
+
+export class HttpInstruments {
+  readonly duration: Instrument<DurationKey>;
+  readonly latency: Instrument<"http.route" | "http.request.method">;
+  readonly active: Counter<"http.request.method" | "url.scheme">;
+  readonly routes: BoundedNames;
+  readonly errorTypes = new BoundedNames(maxErrorTypes);
+  readonly #methods = new Map<string, MethodSeries>();
+
+  constructor(meter: Meter, maxRoutes: number) {
+    this.routes = new BoundedNames(maxRoutes);
+    this.duration = meter.histogram("http.server.request.duration", {
+      unit: "s",
+      description: "Duration of HTTP server requests.",
+      boundaries: durationBounds,
+      attributes: [
+        "http.route",
+        "http.request.method",
+        "http.response.status_code",
+        "url.scheme",
+        "error.type",
+      ],
+    });
+    this.latency = meter.histogram("repomind.api.request.latency", {
+      unit: "s",
+      description: "Duration of HTTP server requests, for percentiles.",
+      attributes: ["http.route", "http.request.method"],
+    });
+    this.active = meter.upDownCounter("http.server.active_requests", {
+      unit: "{request}",
+      description: "Number of HTTP server requests that are under way.",
+      attributes: ["http.request.method", "url.scheme"],
+    });
+  }
+
+  of(method: string, isEncrypted: boolean): MethodSeries {
+    const scheme = isEncrypted ? "https" : "http";
+    const key = isEncrypted ? `${method} ${scheme}` : method;
+    return this.#methods.get(key) ?? this.#add(key, method, scheme);
+  }
+
+  #add(key: string, method: string, scheme: string): MethodSeries {
+    const isKnown = (methods as readonly string[]).includes(method);
+    const series = new MethodSeries(this, isKnown ? method : "_OTHER", scheme);
+    // The parser of node:http knows 35 methods, so that this stays small.
+    this.#methods.set(key, series);
+    return series;
+  }
+}
+
+interface RouteStatus {
+  readonly duration: Recorder;
+  readonly latency: Recorder;
+}
+
+export class MethodSeries {
+  readonly active: Adder;
+  readonly #instruments: HttpInstruments;
+  readonly #method: string;
+  readonly #scheme: string;
+  readonly #bound = new Map<string | undefined, Map<number, RouteStatus>>();
+  #boundCount = 0;
+
+  constructor(instruments: HttpInstruments, method: string, scheme: string) {
+    this.#instruments = instruments;
+    this.#method = method;
+    this.#scheme = scheme;
+    this.active = instruments.active.bind({ "http.request.method": method, "url.scheme": scheme });
+  }
+
+  /** A response that was sent to its end; from status 500 on it is an error. */
+  finished(seconds: number, route: string | undefined, status: number): void {
+    const bound = this.#bound.get(route)?.get(status) ?? this.#bind(route, status);
+    bound.duration.record(seconds);
+    bound.latency.record(seconds);
+  }
+
+  /** Named an error by the application, or without a status: not sent to its end. */
+  failed(
+    seconds: number,
+    route: string | undefined,
+    errorType: string,
+    status: number | undefined,
+  ): void {
+    const { duration, latency, errorTypes } = this.#instruments;
+    duration.record(seconds, this.#durationOf(route, status, errorTypes.admit(errorType)));
+    latency.record(seconds, this.#latencyOf(route));
+  }
+
+  #bind(route: string | undefined, status: number): RouteStatus {
+    const { duration, latency } = this.#instruments;
+    const errorType = status >= 500 ? String(status) : undefined;
+    const bound = {
+      duration: duration.bind(this.#durationOf(route, status, errorType)),
+      latency: latency.bind(this.#latencyOf(route)),
+    };
+    if (this.#boundCount++ >= maxBound) return bound;
+    const ofRoute = this.#bound.get(route);
+    if (ofRoute === undefined) this.#bound.set(route, new Map([[status, bound]]));
+    else ofRoute.set(status, bound);
+    return bound;
+  }
+
+  #durationOf(route: string | undefined, status: number | undefined, errorType?: string) {
+    return {
+      "http.route": route,
+      "http.request.method": this.#method,
+      "http.response.status_code": status,
+      "url.scheme": this.#scheme,
+      "error.type": errorType,
+    };
+  }
+
+  #latencyOf(route: string | undefined) {
+    return { "http.route": route, "http.request.method": this.#method };
+  }
+}

@@ -1,0 +1,111 @@
+/** One OTLP/HTTP request on a connection that is kept. */
+import type * as http from "node:http";
+import type { Clock } from "../clock.ts";
+
+export interface Target {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly retryAfterMs: number | undefined;
+  readonly body: Uint8Array;
+}
+
+/** An answer is a few bytes; of a longer one the rest is not kept. */
+const maxAnswerBytes = 64 * 1024;
+
+type Http = typeof http;
+
+export class Poster {
+  readonly #target: Target;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  #connections: { readonly http: Http; readonly agent: http.Agent } | undefined;
+
+  constructor(target: Target, timeoutMs: number, clock: Clock) {
+    this.#target = target;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Rejects where no whole answer came in time. */
+  async post(body: Uint8Array, isGzip: boolean): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.#connections ??= connectionsFor(this.#target);
+    const { http: module, agent } = this.#connections;
+    const options = { agent, method: "POST", headers: this.#headers(body, isGzip) };
+    const request = module.request(this.#target.url, options);
+    const timer = this.#clock.after(this.#timeoutMs, () => {
+      request.destroy(new Error(`no answer within ${this.#timeoutMs} ms`));
+    });
+    inBackground(request);
+    request.on("error", reject);
+    request.on("response", (response) => {
+      this.#read(response, resolve, reject);
+    });
+    request.end(body);
+    try {
+      return await promise;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  close(): void {
+    this.#connections?.agent.destroy();
+  }
+
+  #headers(body: Uint8Array, isGzip: boolean): http.OutgoingHttpHeaders {
+    return {
+      ...this.#target.headers,
+      "content-type": "application/x-protobuf",
+      "content-length": body.length,
+      ...(isGzip ? { "content-encoding": "gzip" } : {}),
+    };
+  }
+
+  #read(
+    response: http.IncomingMessage,
+    resolve: (answer: Answer) => void,
+    reject: (error: Error) => void,
+  ): void {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    response.on("data", (chunk: Buffer) => {
+      if (length < maxAnswerBytes) chunks.push(chunk);
+      length += chunk.length;
+    });
+    response.on("error", reject);
+    response.on("end", () => {
+      resolve({
+        status: response.statusCode ?? 0,
+        retryAfterMs: retryAfterMs(response.headers["retry-after"], this.#clock.now()),
+        body: Buffer.concat(chunks),
+      });
+    });
+  }
+}
+
+/** Loaded with the first request: the application's start does not wait for it, and only what is needed. */
+function connectionsFor({ url }: Target): { http: Http; agent: http.Agent } {
+  const name = url.protocol === "https:" ? "node:https" : "node:http";
+  const module = process.getBuiltinModule(name) as Http;
+  return { http: module, agent: new module.Agent({ keepAlive: true, maxSockets: 1 }) };
+}
+
+/** A request that hangs does not keep the application's process alive. */
+function inBackground(request: http.ClientRequest): void {
+  request.on("socket", (socket) => {
+    socket.unref();
+  });
+}
+
+/** Seconds or an HTTP date (RFC 9110 section 10.2.3); undefined: neither. */
+export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) return undefined;
+  if (/^\d+$/u.test(header)) return Number(header) * 1000;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
+}

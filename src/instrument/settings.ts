@@ -1,0 +1,143 @@
+import type { Pair } from "./attribute-bytes.ts";
+import { type Environment, otlpVariable, parsePairs, variable } from "./environment.ts";
+import type { Target } from "./post.ts";
+import type { Problems } from "./problems.ts";
+import type { HttpOptions, StartOptions } from "./types.ts";
+
+/** Every option with its value: given, from the environment, or by default. */
+export interface Settings {
+  /** Undefined: nothing is sent. */
+  readonly target: Target | undefined;
+  readonly resource: readonly Pair[];
+  readonly isGzip: boolean;
+  readonly isDelta: boolean;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly maxSeriesPerMetric: number;
+  readonly maxQueueBytes: number;
+  readonly exitFlushMs: number;
+  /** Undefined: servers are not measured. */
+  readonly http: HttpOptions | undefined;
+}
+
+const defaultEndpoint = "http://127.0.0.1:4318";
+const metricsPath = "/v1/metrics";
+
+/** What cannot be used is reported and replaced by its default. */
+export function resolveSettings(
+  options: StartOptions,
+  env: Environment,
+  problems: Problems,
+): Settings {
+  const isDisabled = variable(env, "OTEL_SDK_DISABLED")?.toLowerCase() === "true";
+  const isSending =
+    !isDisabled && (options.export ?? variable(env, "OTEL_METRICS_EXPORTER") !== "none");
+  const { http = true } = options;
+  const number = (name: NumericOption, fallback: number, least: number, fromEnv?: string) =>
+    numberOf({ name, given: options[name], fromEnv, fallback, least }, problems);
+  checkProtocol(env, problems);
+  return {
+    target: isSending ? targetOf(options, env, problems) : undefined,
+    resource: resourceOf(options, env, problems),
+    isGzip: choice(options.compression, otlpVariable(env, "COMPRESSION"), "gzip"),
+    isDelta: choice(
+      options.temporality,
+      variable(env, "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"),
+      "delta",
+    ),
+    intervalMs: number("intervalMs", 10_000, 1, variable(env, "OTEL_METRIC_EXPORT_INTERVAL")),
+    timeoutMs: number("timeoutMs", 10_000, 1, otlpVariable(env, "TIMEOUT")),
+    maxSeriesPerMetric: number("maxSeriesPerMetric", 2000, 1),
+    maxQueueBytes: number("maxQueueBytes", 4 * 1024 * 1024, 1),
+    exitFlushMs: number("exitFlushMs", 500, 0),
+    http: isDisabled || http === false ? undefined : http === true ? {} : http,
+  };
+}
+
+const choice = (given: string | undefined, fromEnv: string | undefined, name: string) =>
+  (given ?? fromEnv)?.toLowerCase() === name;
+
+type NumericOption =
+  | "intervalMs"
+  | "timeoutMs"
+  | "maxSeriesPerMetric"
+  | "maxQueueBytes"
+  | "exitFlushMs";
+interface Numeric {
+  readonly name: NumericOption;
+  readonly given: number | undefined;
+  readonly fromEnv: string | undefined;
+  readonly fallback: number;
+  readonly least: number;
+}
+
+function numberOf(option: Numeric, problems: Problems): number {
+  const { name, given, fromEnv, fallback, least } = option;
+  if (given === undefined && fromEnv === undefined) return fallback;
+  const value = given ?? Number(fromEnv);
+  if (Number.isFinite(value) && value >= least) return value;
+  problems.report("invalid_option", `${name} cannot be ${value}; ${fallback} is used`, name);
+  return fallback;
+}
+
+function checkProtocol(env: Environment, problems: Problems): void {
+  const protocol = otlpVariable(env, "PROTOCOL");
+  if (protocol === undefined || protocol === "http/protobuf") return;
+  const message = `OTEL_EXPORTER_OTLP_PROTOCOL ${protocol} is not offered; http/protobuf is used`;
+  problems.report("unsupported_protocol", message);
+}
+
+function targetOf(options: StartOptions, env: Environment, problems: Problems): Target | undefined {
+  const url = urlOf(options, env);
+  const headers = Object.fromEntries(
+    parsePairs(otlpVariable(env, "HEADERS"), "OTEL_EXPORTER_OTLP_HEADERS", problems),
+  );
+  if (url !== undefined) return { url, headers: { ...headers, ...options.headers } };
+  problems.report("invalid_option", "the endpoint is no http or https URL; nothing is sent");
+  return undefined;
+}
+
+function urlOf(options: StartOptions, env: Environment): URL | undefined {
+  const verbatim = variable(env, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT");
+  const isVerbatim = options.endpoint === undefined && verbatim !== undefined;
+  const base = options.endpoint ?? variable(env, "OTEL_EXPORTER_OTLP_ENDPOINT") ?? defaultEndpoint;
+  const text = isVerbatim ? verbatim : base;
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  if (url.protocol !== "http:" && url.protocol !== "https:") return undefined;
+  if (!isVerbatim && !url.pathname.endsWith(metricsPath)) {
+    url.pathname = url.pathname.replace(/\/$/u, "") + metricsPath;
+  }
+  return url;
+}
+
+/** A version 4 UUID. Unique is enough; node:crypto would take as long to load as all of this. */
+function randomId(): string {
+  return "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx".replaceAll("x", () =>
+    Math.floor(Math.random() * 16).toString(16),
+  );
+}
+
+/** What tells this process from others; an option beats OTEL_SERVICE_NAME beats OTEL_RESOURCE_ATTRIBUTES. */
+function resourceOf(options: StartOptions, env: Environment, problems: Problems): Pair[] {
+  const variables = "OTEL_RESOURCE_ATTRIBUTES";
+  const attributes = new Map<string, Pair[1]>([
+    ["service.name", "unknown_service:node"],
+    ["service.instance.id", randomId()],
+    ...parsePairs(variable(env, variables), variables, problems),
+  ]);
+  const name = variable(env, "OTEL_SERVICE_NAME");
+  if (name !== undefined) attributes.set("service.name", name);
+  for (const [key, value] of Object.entries(options.resource ?? {})) {
+    if (value !== undefined) attributes.set(key, value);
+  }
+  if (options.serviceName !== undefined) attributes.set("service.name", options.serviceName);
+  attributes.set("telemetry.sdk.name", "repomind-telemetry");
+  attributes.set("telemetry.sdk.language", "nodejs");
+  return [...attributes].filter(([, value]) => isValue(value));
+}
+
+const isValue = (value: unknown) =>
+  typeof value === "string" ||
+  typeof value === "boolean" ||
+  (typeof value === "number" && Number.isFinite(value));

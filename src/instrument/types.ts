@@ -1,0 +1,138 @@
+/** What an application sees of `repomind-telemetry/instrument`. */
+import type { IncomingMessage } from "node:http";
+
+export type Value = string | number | boolean;
+export type Attributes = { readonly [key: string]: Value | undefined };
+
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Environment variables stand in for options that are not given (docs/instrument.md). */
+export interface StartOptions {
+  readonly serviceName?: string;
+  readonly resource?: Attributes;
+  /** OTLP/HTTP with protobuf; `/v1/metrics` is added. Default http://127.0.0.1:4318. */
+  readonly endpoint?: string;
+  readonly headers?: Record<string, string>;
+  /** Default none. */
+  readonly compression?: "none" | "gzip";
+  /** Time between two collections; default 10,000. */
+  readonly intervalMs?: number;
+  /** Time one request may take; default 10,000. */
+  readonly timeoutMs?: number;
+  /** Default cumulative. With delta, up-down counters stay cumulative. */
+  readonly temporality?: "cumulative" | "delta";
+  /** Further attribute sets are counted in one series with `otel.metric.overflow`; default 2,000. */
+  readonly maxSeriesPerMetric?: number;
+  /** Encoded requests that wait; default 4 MiB. */
+  readonly maxQueueBytes?: number;
+  /** The longest that leaving the process may take; default 500. */
+  readonly exitFlushMs?: number;
+  /** False: nothing is sent. */
+  readonly export?: boolean;
+  /** Default true: servers of node:http and node:https are measured. */
+  readonly http?: boolean | HttpOptions;
+  /** Called once for each kind of problem; default: a process warning. */
+  readonly onProblem?: (problem: Problem) => void;
+}
+
+export interface FlushResult {
+  /** Everything collected so far arrived. */
+  readonly ok: boolean;
+  readonly points: number;
+  readonly dropped: number;
+  readonly error?: string;
+}
+
+export interface Stats {
+  readonly series: number;
+  /** Lookups (recordings without a bound handle, and binds) that ended in an overflow series. */
+  readonly overflowed: number;
+  /** Data points that arrived. */
+  readonly exported: number;
+  /** Data points that were given up: refused for good, or pushed out of a full queue. */
+  readonly dropped: number;
+  /** Attempts to send that failed. */
+  readonly failures: number;
+}
+
+export interface Telemetry {
+  readonly meter: Meter;
+  /** Collects and sends; resolves when everything is sent or after timeoutMs (default: the timeout of one request). */
+  flush(timeoutMs?: number): Promise<FlushResult>;
+  /** Flushes, then takes back every hook and listener. */
+  shutdown(timeoutMs?: number): Promise<FlushResult>;
+  stats(): Stats;
+}
+
+export interface InstrumentOptions<K extends string> {
+  readonly unit?: string;
+  readonly description?: string;
+  readonly maxSeries?: number;
+  /** Declared keys; with a list of values a miss becomes "_OTHER". */
+  readonly attributes?: readonly K[] | { readonly [P in K]: readonly Value[] | "any" };
+}
+export interface HistogramOptions<K extends string> extends InstrumentOptions<K> {
+  /** Explicit buckets; without them exponential, scale 5. */
+  readonly boundaries?: readonly number[];
+}
+export type Of<K extends string> = string extends K
+  ? Attributes
+  : { readonly [P in K]?: Value | undefined };
+
+export interface Adder {
+  add(value: number): void;
+}
+export interface Recorder {
+  record(value: number): void;
+}
+export interface Counter<K extends string> {
+  add(value: number, attributes?: Of<K>): void;
+  bind(attributes: Of<K>): Adder;
+}
+export interface Instrument<K extends string> {
+  record(value: number, attributes?: Of<K>): void;
+  bind(attributes: Of<K>): Recorder;
+}
+export type ObservedKind = "counter" | "upDownCounter" | "gauge";
+export type Observe<K extends string> = (value: number, attributes?: Of<K>) => void;
+
+export interface Meter {
+  counter<const K extends string = string>(
+    name: string,
+    options?: InstrumentOptions<K>,
+  ): Counter<K>;
+  upDownCounter<const K extends string = string>(
+    name: string,
+    options?: InstrumentOptions<K>,
+  ): Counter<K>;
+  gauge<const K extends string = string>(
+    name: string,
+    options?: InstrumentOptions<K>,
+  ): Instrument<K>;
+  /** Values below zero are not counted. */
+  histogram<const K extends string = string>(
+    name: string,
+    options?: HistogramOptions<K>,
+  ): Instrument<K>;
+  /** `read` is called at every collection and says the current values (of counters: their totals). */
+  observe<const K extends string = string>(
+    name: string,
+    kind: ObservedKind,
+    options: InstrumentOptions<K>,
+    read: (observe: Observe<K>) => void,
+  ): Disposable;
+}
+
+export interface HttpOptions {
+  /** Default true. */
+  readonly server?: boolean;
+  /** Further routes become "_OTHER"; default 200. */
+  readonly maxRoutes?: number;
+  /** True: the request is not measured. Called when its headers are read. */
+  readonly ignore?: (request: IncomingMessage) => boolean;
+  /** The template of a request's route (`/repos/:id`), asked when the response ends; never the path itself. */
+  readonly route?: (request: IncomingMessage) => string | undefined;
+}

@@ -1,0 +1,99 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "@jest/globals";
+import { parse } from "yaml";
+import { z } from "zod";
+import { factory } from "../../../extensions/basic_auth/factory.ts";
+import type { ClientAuthenticator } from "../../../src/net/client-metadata.ts";
+import type { Authenticate } from "../../../src/transport.ts";
+import { testSettings } from "../../support/settings.ts";
+
+/** Upstream's own cases: contrib extension/basicauthextension/testdata/config.yaml. */
+const file = join(
+  __dirname,
+  "../../testdata/collector/component-config/basicauthextension/config.yaml",
+);
+const cases = z.record(z.string(), z.unknown()).parse(parse(readFileSync(file, "utf8")));
+
+const messagesOf = (input: unknown) =>
+  factory.config.safeParse(input ?? {}).error?.issues.map(({ message }) => message);
+
+describe("upstream's cases", () => {
+  test.each([
+    ["basicauth", ["no credential source provided"]],
+    ["basicauth/client", undefined],
+    ["basicauth/server", undefined],
+    ["basicauth/both", ["only one of `htpasswd` or `client_auth` can be specified"]],
+  ])("%s says %j", (id, messages) => {
+    expect(messagesOf(cases[id])).toEqual(messages);
+  });
+});
+
+const directory = mkdtempSync(join(tmpdir(), "rmt-basic-auth-"));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const offersOf = (keys: unknown) =>
+  factory.create({ config: factory.config.parse(keys), settings: testSettings() }).offers;
+
+const basic = (text: string) => `Basic ${Buffer.from(text).toString("base64")}`;
+
+function check(keys: unknown): (header?: string) => Promise<void> {
+  const { authenticate } = offersOf(keys) as { authenticate: Authenticate };
+  return (header) =>
+    authenticate(new Map(header === undefined ? [] : [["authorization", [header]]]));
+}
+
+describe("the server's side, in the Collector's words", () => {
+  const authenticate = check(cases["basicauth/server"]);
+  test("valid credentials", async () => {
+    await expect(authenticate(basic("username1:password1"))).resolves.toBeUndefined();
+    const lower = basic("username2:password2").replace("Basic", "basic");
+    await expect(authenticate(lower)).resolves.toBeUndefined();
+  });
+  test.each([
+    [undefined, "no basic auth provided"],
+    ["Bearer abc", "invalid authorization scheme prefix"],
+    ["Basic $$$", "invalid authorization format"],
+    ["Basic ", "invalid authorization format"],
+    [basic("username1"), "invalid authorization format"],
+    [basic("username1:password2"), "invalid credentials"],
+    [basic(":"), "invalid credentials"],
+    [basic("__proto__:x"), "invalid credentials"],
+  ])("%s: %s", async (header, message) => {
+    await expect(authenticate(header)).rejects.toMatchObject({ code: "UNAUTHENTICATED", message });
+  });
+});
+
+test("file and inline are one list, inline counting more", async () => {
+  const path = join(directory, "htpasswd");
+  writeFileSync(path, "a:from-file\nb:from-file\n");
+  const authenticate = check({ htpasswd: { file: path, inline: "b:inline" } });
+  await authenticate(basic("a:from-file"));
+  await authenticate(basic("b:inline"));
+  await expect(authenticate(basic("b:from-file"))).rejects.toThrow("invalid credentials");
+});
+
+test("a file that is not there, or a format that cannot be checked, stops the start", () => {
+  expect(() => offersOf({ htpasswd: { file: join(directory, "none") } })).toThrow(
+    "cannot read htpasswd file: ENOENT",
+  );
+  expect(() => offersOf({ htpasswd: { inline: "a:$6$salt$x" } })).toThrow("SHA-512");
+});
+
+test("the client's side sends its credentials, read anew from files", async () => {
+  const plain = offersOf(cases["basicauth/client"]) as ClientAuthenticator;
+  expect(await plain.requestMetadata()).toEqual({ authorization: basic("username:password") });
+  const path = join(directory, "password");
+  writeFileSync(path, "first\n");
+  const keys = { client_auth: { username: "me", password: "ignored", password_file: path } };
+  const client = offersOf(keys) as ClientAuthenticator;
+  expect(await client.requestMetadata()).toEqual({ authorization: basic("me:first") });
+  writeFileSync(path, "second\n");
+  expect(await client.requestMetadata()).toEqual({ authorization: basic("me:second") });
+});
+
+test("secrets are not shown", () => {
+  const shown = JSON.stringify(factory.config.parse(cases["basicauth/server"]));
+  expect(shown).not.toContain("password1");
+});

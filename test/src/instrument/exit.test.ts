@@ -1,0 +1,174 @@
+/** The ways out of a process, each in a process of its own: the last increments arrive, the end is unchanged. */
+import { spawn } from "node:child_process";
+import type { AddressInfo } from "node:net";
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { OtlpHttpSink } from "../../support/otlp-http-sink.ts";
+
+const entry = join(__dirname, "..", "..", "..", "src", "instrument", "index.ts");
+let sink: OtlpHttpSink;
+/** Takes connections and never answers. */
+let hanging: Server;
+
+beforeAll(async () => {
+  hanging = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.resume();
+  });
+  await new Promise<void>((resolve) => hanging.listen(0, "127.0.0.1", resolve));
+});
+afterAll(() => {
+  hanging.close();
+});
+beforeEach(async () => {
+  sink = await OtlpHttpSink.start();
+});
+afterEach(() => sink.close());
+
+interface Ending {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program that has `counter` and `telemetry`; when it prints "ready" it gets the signal. */
+function run(
+  program: string,
+  options: { signal?: NodeJS.Signals; start?: string } = {},
+): Promise<Ending> {
+  const source = `
+    import { start } from ${JSON.stringify(entry)};
+    const telemetry = start({ endpoint: ${JSON.stringify(sink.url)}, intervalMs: 3600000, http: false, ${options.start ?? ""} });
+    const counter = telemetry.meter.counter("c");
+    counter.add(1);
+    ${program}`;
+  const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", source], {
+    env: { ...process.env, NODE_OPTIONS: "", NODE_NO_WARNINGS: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout += chunk.toString();
+    if (options.signal !== undefined && stdout.includes("ready")) child.kill(options.signal);
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  return new Promise((resolve) => {
+    child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+/** Stays alive, and says so once listeners stand. */
+const alive = `setInterval(() => {}, 1000); console.log("ready");`;
+
+describe("the last increments arrive", () => {
+  test("process.exit", async () => {
+    expect(await run("counter.add(41); process.exit(7);")).toMatchObject({ code: 7, signal: null });
+    expect(sink.values("c")).toEqual([42]);
+  });
+
+  test("a throw", async () => {
+    const { code, stderr } = await run(`counter.add(1); throw new Error("as before");`);
+    expect(code).toBe(1);
+    expect(stderr).toContain("as before");
+    expect(sink.values("c")).toEqual([2]);
+  });
+
+  test("a natural end, which nothing here delays", async () => {
+    expect(await run("counter.add(1);")).toMatchObject({ code: 0, signal: null, stderr: "" });
+    expect(sink.values("c")).toEqual([2]);
+  });
+
+  test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+    "%s that nobody listens to",
+    async (signal) => {
+      expect(await run(alive, { signal })).toMatchObject({ code: null, signal });
+      expect(sink.values("c")).toEqual([1]);
+    },
+  );
+
+  test.each(["on", "once"])("SIGTERM with a listener of the application, by %s", async (how) => {
+    const program = `process.${how}("SIGTERM", () => { counter.add(9); setImmediate(() => process.exit(3)); });${alive}`;
+    expect(await run(program, { signal: "SIGTERM" })).toMatchObject({ code: 3, signal: null });
+    expect(sink.values("c").at(-1)).toBe(10);
+  });
+
+  test("a listener from before start is seen too", async () => {
+    const program = `
+      process.removeAllListeners("SIGTERM"); await telemetry.shutdown();
+      process.once("SIGTERM", () => setImmediate(() => process.exit(4)));
+      start({ endpoint: ${JSON.stringify(sink.url)}, http: false }).meter.counter("d").add(5);${alive}`;
+    expect(await run(program, { signal: "SIGTERM" })).toMatchObject({ code: 4, signal: null });
+    expect(sink.values("d").at(-1)).toBe(5);
+  });
+
+  test("a library that decides by the number of listeners decides as without us", async () => {
+    const program = `
+      const own = () => {
+        if (process.listenerCount("SIGTERM") !== 1) return;
+        process.off("SIGTERM", own); process.kill(process.pid, "SIGTERM");
+      };
+      process.on("SIGTERM", own);${alive}`;
+    expect(await run(program, { signal: "SIGTERM" })).toMatchObject({ signal: "SIGTERM" });
+  });
+
+  test("delta: what failed before and what came since", async () => {
+    let answers = 0;
+    sink.reply = () => ({ status: answers++ === 0 ? 503 : 200 });
+    const program = `await telemetry.flush(1); while (telemetry.stats().failures === 0) await new Promise((r) => setTimeout(r, 5));
+      counter.add(10); process.exit(0);`;
+    await run(program, { start: `temporality: "delta", onProblem() {}` });
+    expect(sink.values("c").reduce<number>((sum, value) => sum + value!, 0)).toBe(11);
+  });
+
+  test("100,000 series in many requests", async () => {
+    const program = `for (let i = 0; i < 100000; i++) counter.add(1, { i }); process.exit(0);`;
+    await run(program, { start: "maxSeriesPerMetric: 200000, exitFlushMs: 20000" });
+    expect(sink.points()).toHaveLength(100_001);
+  });
+});
+
+describe("a dead endpoint", () => {
+  /** Prints when the exit handlers before and after ours ran. */
+  const timed = `
+    const at = performance.now();
+    process.on("exit", () => console.log("took " + (performance.now() - at)));
+    process.exit(0);`;
+  const tookMs = ({ stdout }: Ending) => Number(/took ([\d.]+)/u.exec(stdout)![1]);
+
+  test("that hangs delays the exit by at most 500 ms", async () => {
+    const { port } = hanging.address() as AddressInfo;
+    const ending = await run(timed, { start: `endpoint: "http://127.0.0.1:${port}"` });
+    expect(ending.code).toBe(0);
+    expect(tookMs(ending)).toBeGreaterThan(300);
+    expect(tookMs(ending)).toBeLessThanOrEqual(500);
+  });
+
+  test("that refuses costs no wait", async () => {
+    const dead = sink.url;
+    await sink.close();
+    const ending = await run(timed, {
+      start: `endpoint: ${JSON.stringify(dead)}, exitFlushMs: 60000`,
+    });
+    sink = await OtlpHttpSink.start();
+    expect(ending.code).toBe(0);
+    expect(tookMs(ending)).toBeLessThan(30_000);
+  });
+
+  test("exitFlushMs: 0 sends nothing", async () => {
+    expect(await run("process.exit(0)", { start: "exitFlushMs: 0" })).toMatchObject({ code: 0 });
+    expect(sink.requests).toBe(0);
+  });
+
+  test("that hangs does not keep a process alive that has nothing more to do", async () => {
+    const { port } = hanging.address() as AddressInfo;
+    const program = `void telemetry.flush(1).then(() => console.log("flushed"));`;
+    const ending = await run(program, {
+      start: `endpoint: "http://127.0.0.1:${port}", timeoutMs: 600000, exitFlushMs: 50`,
+    });
+    expect(ending).toMatchObject({ code: 0, stdout: "flushed\n" });
+  });
+});

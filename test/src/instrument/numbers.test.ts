@@ -1,0 +1,186 @@
+import { describe, expect, test } from "@jest/globals";
+import { Bench } from "../../support/instrument-points.ts";
+
+describe("counters", () => {
+  test("a cumulative sum of what was added, bound or not", () => {
+    const bench = new Bench();
+    const counter = bench.meter.counter("jobs", { unit: "{job}", description: "Jobs done." });
+    const bound = counter.bind({ queue: "a" });
+    bound.add(2);
+    counter.add(3, { queue: "a" });
+    counter.add(0.5);
+    const points = bench.collect();
+    expect(points).toHaveLength(2);
+    expect(points[0]).toMatchObject({
+      metric: "jobs",
+      unit: "{job}",
+      kind: "sum",
+      temporality: 2,
+      isMonotonic: true,
+      attributes: { queue: "a" },
+      startNanos: "1000000000",
+      timeNanos: "2000000000",
+      value: 5,
+    });
+    expect(points[1]).toMatchObject({ attributes: {}, value: 0.5 });
+    bound.add(1);
+    expect(bench.collect()[0]!.value).toBe(6);
+  });
+
+  test("delta: what was added since, from the collection before; nothing where nothing was", () => {
+    const bench = new Bench({ isDelta: true });
+    const counter = bench.meter.counter("jobs");
+    counter.add(3);
+    counter.bind({ idle: true });
+    expect(bench.collect()).toMatchObject([{ value: 3, temporality: 1, startNanos: "1000000000" }]);
+    expect(bench.collect()).toEqual([]);
+    counter.add(4);
+    bench.nowMs = 3000;
+    expect(bench.collect()).toMatchObject([
+      { value: 4, startNanos: "2000000000", timeNanos: "3000000000" },
+    ]);
+  });
+
+  test.each([
+    ["negative", -1],
+    ["NaN", Number.NaN],
+    ["Infinity", Infinity],
+    ["a bigint", 1n],
+    ["a symbol", Symbol("x")],
+    ["a text", "1"],
+    ["nothing", undefined],
+    [
+      "an object that throws",
+      {
+        valueOf: () => {
+          throw new Error("no");
+        },
+      },
+    ],
+  ])("%s is not added and said once", (_, value) => {
+    const bench = new Bench();
+    const counter = bench.meter.counter("jobs");
+    const bound = counter.bind({});
+    for (let i = 0; i < 3; i++) {
+      counter.add(value as number);
+      bound.add(value as number);
+    }
+    expect(bench.collect()[0]!.value).toBe(0);
+    expect(bench.codes).toEqual(["invalid_value"]);
+  });
+});
+
+describe("up-down counters", () => {
+  test("go both ways and are cumulative also where delta is preferred", () => {
+    const bench = new Bench({ isDelta: true });
+    const active = bench.meter.upDownCounter("active");
+    active.add(5);
+    active.bind({}).add(-2);
+    expect(bench.collect()).toMatchObject([{ value: 3, temporality: 2, startNanos: "1000000000" }]);
+    expect(bench.collect()[0]!.value).toBe(3);
+    expect(bench.collect()[0]!.isMonotonic ?? false).toBe(false);
+  });
+});
+
+describe("gauges", () => {
+  test("the last value; none before the first", () => {
+    const bench = new Bench();
+    const gauge = bench.meter.gauge("level");
+    const bound = gauge.bind({ n: 1 });
+    expect(bench.collect()).toEqual([]);
+    bound.record(-4);
+    gauge.record(7, { n: 1 });
+    gauge.record(Number.NaN, { n: 1 });
+    expect(bench.collect()).toMatchObject([
+      { kind: "gauge", temporality: undefined, value: 7, attributes: { n: 1 } },
+    ]);
+  });
+});
+
+describe("observed instruments", () => {
+  test("are asked at each collection; what is not said is not sent", () => {
+    const bench = new Bench();
+    let pools: readonly string[] = ["a", "b"];
+    const observed = bench.meter.observe("pool.size", "gauge", {}, (observe) => {
+      for (const pool of pools) observe(pool.length + 9, { pool });
+    });
+    expect(bench.collect().map(({ attributes }) => attributes)).toEqual([
+      { pool: "a" },
+      { pool: "b" },
+    ]);
+    pools = ["b"];
+    expect(bench.collect()).toMatchObject([{ attributes: { pool: "b" }, value: 10 }]);
+    observed[Symbol.dispose]();
+    expect(bench.collect()).toEqual([]);
+  });
+
+  test("a counter's total becomes deltas; one that fell began anew", () => {
+    const bench = new Bench({ isDelta: true });
+    let total = 10;
+    bench.meter.observe("ticks", "counter", {}, (observe) => observe(total));
+    expect(bench.collect()[0]!.value).toBe(10);
+    total = 15;
+    expect(bench.collect()[0]!.value).toBe(5);
+    total = 3;
+    expect(bench.collect()[0]!.value).toBe(3);
+  });
+
+  test("a callback that throws is said, the others are asked", () => {
+    const bench = new Bench();
+    bench.meter.observe("a", "gauge", {}, () => {
+      throw new Error("no database");
+    });
+    bench.meter.observe("b", "upDownCounter", {}, (observe) => observe(-1));
+    expect(bench.collect()).toMatchObject([{ metric: "b", value: -1 }]);
+    expect(bench.said).toEqual([
+      { code: "observe_failed", message: "a: cannot observe: no database" },
+    ]);
+  });
+});
+
+describe("names", () => {
+  test("the same name and kind is the same instrument, in any case of letters", () => {
+    const bench = new Bench();
+    bench.meter.counter("jobs").add(1);
+    bench.meter.counter("Jobs").add(1);
+    expect(bench.collect()).toMatchObject([{ metric: "jobs", value: 2 }]);
+    expect(bench.said).toEqual([]);
+  });
+
+  test("another kind or unit under a used name works, is said and not sent", () => {
+    const bench = new Bench();
+    bench.meter.counter("jobs").add(1);
+    bench.meter.gauge("jobs").record(5);
+    bench.meter.counter("jobs", { unit: "s" }).add(5);
+    bench.meter.histogram("jobs", { boundaries: [1] }).record(5);
+    expect(bench.collect()).toMatchObject([{ kind: "sum", value: 1 }]);
+    expect(bench.codes).toEqual(["instrument_conflict"]);
+  });
+
+  test.each([[""], ["1st"], ["a b"], ["x".repeat(256)], [undefined], [Symbol("x")]])(
+    "%p is no name",
+    (name) => {
+      const bench = new Bench();
+      bench.meter.counter(name as string).add(1);
+      expect(bench.collect()).toEqual([]);
+      expect(bench.codes).toEqual(["invalid_instrument"]);
+    },
+  );
+
+  test("options of any shape never throw", () => {
+    const bench = new Bench();
+    const wrong = [
+      null,
+      5,
+      "x",
+      { attributes: 5 },
+      { attributes: { a: 5 } },
+      { unit: 5, maxSeries: "x" },
+    ];
+    wrong.forEach((options, i) => {
+      bench.meter.counter(`c${i}`, options as object).add(1, { a: 1 } as object);
+      bench.meter.histogram(`h${i}`, options as object).record(1, { a: 1 } as object);
+    });
+    expect(bench.collect().length).toBe(wrong.length * 2);
+  });
+});
