@@ -48,6 +48,7 @@ async function measureAll(options: Options): Promise<boolean> {
   const chosen = rows.filter(
     ({ name }) => options.only.length === 0 || options.only.some((text) => name.includes(text)),
   );
+  if (chosen.length === 0) throw new Error("no such row; --list prints their names");
   process.stdout.write(`Load of the machine before: ${loadText()}\n\n${tableHead}`);
   let isComplete = true;
   for (const row of chosen) {
@@ -85,4 +86,9 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`bench: ${(error as Error).message}\n`);
+  process.exitCode = 2;
+}

@@ -4,7 +4,7 @@ import { httpServerSpec } from "../../src/config/fragments/http-server.ts";
 import { TelemetryError } from "../../src/errors.ts";
 import { SeriesInterner } from "../../src/pdata/series/interner.ts";
 import { namingOf } from "../../src/prometheus/names.ts";
-import { serverAuthenticate } from "../../src/self-telemetry/server-auth.ts";
+import { serverAuthenticate } from "../../src/net/server-auth.ts";
 import type { Listener } from "../../src/transport.ts";
 import { Accumulator } from "./accumulator.ts";
 import { type PrometheusConfig, strategyOf } from "./config.ts";

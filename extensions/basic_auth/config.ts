@@ -2,7 +2,7 @@
 import { optionalSection, secret, section, z } from "../../src/config/fields.ts";
 
 const htpasswd = section({
-  file: z.string().default("").describe("Path of an htpasswd file; read at start."),
+  file: z.string().default("").describe("Path of an htpasswd file; read again when it changes."),
   inline: secret()
     .optional()
     .describe("The lines of such a file; of equal names they count more than the file's."),

@@ -1,13 +1,15 @@
 /** `Authorization: Basic <base64 of name:password>` (RFC 7617), checked and written. */
 import { readFileSync } from "node:fs";
+import type { Component, Settings } from "../../src/component.ts";
 import { TelemetryError } from "../../src/errors.ts";
 import type { ClientAuthenticator } from "../../src/net/client-metadata.ts";
+import { WatchedFile } from "../../src/net/watched-file.ts";
 import type { Metadata } from "../../src/transport.ts";
 import type { ClientAuthConfig, HtpasswdConfig } from "./config.ts";
 import { Htpasswd } from "./htpasswd.ts";
 
-/** The check of a server; the Collector's texts. */
-export function serverCheck(htpasswd: Htpasswd) {
+/** `htpasswd`: the entries as they are now. */
+function serverCheck(htpasswd: () => Htpasswd) {
   return {
     async authenticate(metadata: Metadata): Promise<void> {
       const header = metadata.get("authorization")?.[0] ?? "";
@@ -19,7 +21,7 @@ export function serverCheck(htpasswd: Htpasswd) {
       const text = decoded(header.slice(scheme.length).trim());
       const colon = text?.indexOf(":") ?? -1;
       if (text === undefined || colon < 0) throw refusal("invalid authorization format");
-      if (await htpasswd.isValid(text.slice(0, colon), text.slice(colon + 1))) return;
+      if (await htpasswd().isValid(text.slice(0, colon), text.slice(colon + 1))) return;
       throw refusal("invalid credentials");
     },
   };
@@ -33,10 +35,35 @@ function decoded(base64: string): string | undefined {
 
 const refusal = (message: string) => new TelemetryError("UNAUTHENTICATED", message);
 
-/** Throws CONFIG_INVALID when the file cannot be read or holds what cannot be checked. */
-export function loadHtpasswd({ file, inline }: HtpasswdConfig): Htpasswd {
-  const fromFile = file === "" ? "" : readText(file, "htpasswd file");
-  return new Htpasswd(`${fromFile}\n${inline?.reveal() ?? ""}`);
+type Offering = Component & { readonly offers: unknown };
+
+/**
+ * The check of a server, with the Collector's texts; the file is read again when it changes.
+ * Throws CONFIG_INVALID when it cannot be read or holds what cannot be checked.
+ */
+export function serverSide({ file, inline }: HtpasswdConfig, settings: Settings): Offering {
+  const own = inline?.reveal() ?? "";
+  let known = new Htpasswd(own);
+  const take = (text: string) => {
+    known = new Htpasswd(`${text}\n${own}`);
+  };
+  const offers = serverCheck(() => known);
+  const texts = { file: "htpasswd file", content: "htpasswd entries" };
+  const watched =
+    file === "" ? undefined : new WatchedFile({ path: file, ...texts, take }, settings);
+  watched?.read();
+  if (known.size === 0) settings.log.warn("htpasswd has no entries: every request is refused.");
+  return {
+    offers,
+    start() {
+      watched?.watch();
+      return Promise.resolve();
+    },
+    shutdown() {
+      watched?.close();
+      return Promise.resolve();
+    },
+  };
 }
 
 /** What exporters put into their requests; files are read anew for each, so that they may be replaced. */

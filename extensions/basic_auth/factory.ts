@@ -1,6 +1,6 @@
 import { defineExtension } from "../../src/component.ts";
 import { config } from "./config.ts";
-import { clientCredentials, loadHtpasswd, serverCheck } from "./credentials.ts";
+import { clientCredentials, serverSide } from "./credentials.ts";
 
 export const factory = defineExtension({
   type: "basic_auth",
@@ -12,8 +12,6 @@ export const factory = defineExtension({
   example: { htpasswd: { inline: "name:password" } },
   create({ config: { htpasswd, client_auth: client }, settings }) {
     if (client !== undefined) return { offers: clientCredentials(client) };
-    const known = loadHtpasswd(htpasswd!);
-    if (known.size === 0) settings.log.warn("htpasswd has no entries: every request is refused.");
-    return { offers: serverCheck(known) };
+    return serverSide(htpasswd!, settings);
   },
 });

@@ -1,7 +1,7 @@
 import { defineExtension } from "../../src/component.ts";
 import { Bearer } from "./bearer.ts";
 import { config } from "./config.ts";
-import { TokenFile } from "./token-file.ts";
+import { tokenFile } from "./token-file.ts";
 
 export const factory = defineExtension({
   type: "bearer_token_auth",
@@ -19,11 +19,12 @@ export const factory = defineExtension({
     if (token !== undefined || tokens.length > 0) {
       settings.log.warn("a filename is specified. Configured token(s) is ignored!");
     }
-    const file = new TokenFile(filename, settings, (read) => bearer.setTokens(read));
+    const file = tokenFile(filename, settings, (read) => bearer.setTokens(read));
     return {
       offers: bearer,
       start() {
-        file.open();
+        file.read();
+        file.watch();
         return Promise.resolve();
       },
       shutdown() {

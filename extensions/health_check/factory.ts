@@ -1,6 +1,6 @@
 import { defineExtension, type Listener } from "../../src/component.ts";
 import { httpServerSpec } from "../../src/config/fragments/http-server.ts";
-import { serverAuthenticate } from "../../src/self-telemetry/server-auth.ts";
+import { serverAuthenticate } from "../../src/net/server-auth.ts";
 import { config } from "./config.ts";
 import { healthHandler } from "./health-check.ts";
 

@@ -44,7 +44,7 @@ export const factory = defineProcessor({
   state: "perProcess",
   summary: "Refuses data, retryably, before the process runs out of memory.",
   config,
-  example: { check_interval: "1s", limit_mib: 512 },
+  example: { check_interval: "1s", limit_mib: 4000 },
   create: ({ config: parsed, signal, settings }) => {
     const watch = watchOf(parsed, settings);
     return { stage: (next) => new MemoryLimiter({ watch, signal, settings, next }) };

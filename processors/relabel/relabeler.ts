@@ -10,6 +10,7 @@ import { SeriesInterner } from "../../src/pdata/series/interner.ts";
 import type { Point } from "../../src/pdata/series/point.ts";
 import { Collisions } from "./collisions.ts";
 import type { RuleConfig } from "./config.ts";
+import { Explainer } from "./explainer.ts";
 import { writePoint } from "./point-writer.ts";
 import { Regroup } from "./regroup.ts";
 import { compileRules, type Rule } from "./rules.ts";
@@ -41,6 +42,7 @@ export class Relabeler {
   /** Rules that change no label cannot make series equal. */
   readonly #collisions: Collisions | undefined;
   readonly #collided: { add(n: number): void };
+  readonly #explainer: Explainer;
   /** Of the payload in hand: a verdict a point, and the flags of all. */
   #verdicts: Verdict[] = [];
   #flags = 0;
@@ -54,6 +56,7 @@ export class Relabeler {
     this.#interner = new SeriesInterner(maxCacheBytes);
     this.#rules = compileRules(configs);
     this.#settings = settings;
+    this.#explainer = new Explainer(settings);
     const filtersOnly = configs.every(({ action }) => filtering.has(action));
     this.#collisions = filtersOnly ? undefined : new Collisions();
     const processor = settings.id.text;
@@ -102,8 +105,13 @@ export class Relabeler {
 
   #judge(series: RelabelSeries): Verdict {
     const [verdict, relabelled] = judge(this.#rules, series);
+    const { dropReason } = verdict;
+    if (dropReason !== undefined && dropReason !== "filtered") {
+      this.#explainer.explain(dropReason, series.parent.name);
+    }
     if (relabelled !== undefined && this.#collisions?.meets(series, relabelled) === true) {
       this.#collided.add(1);
+      this.#explainer.explain("collided", series.parent.name);
     }
     if (verdict.bytes <= maxNotedBytes(series)) series.memo = this.#shared.of(verdict);
     return verdict;
@@ -122,7 +130,10 @@ export class Relabeler {
       partItems.push(items);
       lost += regroup.lost;
     }
-    if (lost > 0) this.#settings.drop("output_too_large", lost);
+    if (lost > 0) {
+      this.#settings.drop("output_too_large", lost);
+      this.#explainer.explain("output_too_large");
+    }
     return createPayload("metrics", parts, partItems, payload.seams);
   }
 }

@@ -1,7 +1,7 @@
 /** One HTTP server with both APIs. */
 import type { Component, Edge, Settings } from "../../src/component.ts";
 import { httpServerSpec } from "../../src/config/fragments/http-server.ts";
-import { serverAuthenticate } from "../../src/self-telemetry/server-auth.ts";
+import { serverAuthenticate } from "../../src/net/server-auth.ts";
 import type { HttpExchange, HttpHandler, Listener } from "../../src/transport.ts";
 import { retryAfter, send, textAnswer } from "./answers.ts";
 import type { HttpMetricsConfig } from "./config.ts";

@@ -18,8 +18,9 @@ export class Refusals {
       const { log, meter, id } = this.#settings;
       counter = meter.counter("rmt_http_metrics_refused", { receiver: id.text, api, reason });
       this.#counters.set(key, counter);
+      // The reason is in the text: the log's sampler would take the lines of several reasons for one.
       log.warn(
-        "Metrics were refused; the sender was told. Further ones with this reason are only counted, in rmt_http_metrics_refused.",
+        `Metrics were refused (${reason}); the sender was told. Further ones with this reason are only counted, in rmt_http_metrics_refused.`,
         { api, reason, error: shortened(message) },
       );
     }

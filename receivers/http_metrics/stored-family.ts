@@ -22,6 +22,8 @@ interface Progress {
 
 export interface StoredFamily {
   readonly name: string;
+  /** Fields of the Metric: name, description, unit. Its end has them too, so that backends know whose end it is. */
+  readonly head: Uint8Array;
   readonly form: Form;
   /** A field of ScopeMetrics: the Metric. */
   readonly bytes: Uint8Array;
@@ -38,8 +40,8 @@ const samplesOfStep = 64;
 /** Of a series beside its bytes, about. */
 const seriesBytes = 300;
 
-export const heldBytes = ({ bytes, timesAt, series }: StoredFamily) =>
-  bytes.length * 2 + timesAt.byteLength + series.size * seriesBytes;
+export const heldBytes = ({ head, bytes, timesAt, series }: StoredFamily) =>
+  head.length + bytes.length * 2 + timesAt.byteLength + series.size * seriesBytes;
 
 /**
  * Families of one name and type as one. Counters go on from `before` where they did not fall. Throws PushProblem
@@ -54,7 +56,8 @@ export function* storedFamily(
   const [first] = families as readonly [ParsedFamily, ...ParsedFamily[]];
   const samples = families.flatMap((family) => family.samples);
   const form = formOf({ type: first.type, samples });
-  const builder = new FamilyBuilder(first, form);
+  const head = headOf(first);
+  const builder = new FamilyBuilder(head, form);
   const series = new Map<string, Progress | undefined>();
   const old = before?.form === form ? before.series : undefined;
   let count = 0;
@@ -71,7 +74,7 @@ export function* storedFamily(
     builder.add(progress?.startNs, attributes, (out) => writeValue(out, form, sample));
     if (++count % samplesOfStep === 0) yield;
   }
-  return { name: first.name, form, ...builder.finish(), series };
+  return { name: first.name, head, form, ...builder.finish(), series };
 }
 
 /** The end of all series of a family but those that go on in another form of it; undefined: none ends. In steps. */
@@ -79,10 +82,10 @@ export function* endOf(
   before: StoredFamily,
   after: StoredFamily | undefined,
 ): Generator<void, StoredFamily | undefined> {
-  const { name, form } = before;
+  const { name, head, form } = before;
   const going = after?.form === form ? after.series : undefined;
   const series = new Map<string, Progress | undefined>();
-  const builder = new FamilyBuilder({ name, help: undefined, unit: undefined }, form);
+  const builder = new FamilyBuilder(head, form);
   let count = 0;
   for (const [key, progress] of before.series) {
     if (++count % samplesOfStep === 0) yield;
@@ -93,7 +96,7 @@ export function* endOf(
       out.varint(noRecordedValue);
     });
   }
-  return series.size === 0 ? undefined : { name, form, ...builder.finish(), series };
+  return series.size === 0 ? undefined : { name, head, form, ...builder.finish(), series };
 }
 
 const noRecordedValue = 1;
@@ -132,14 +135,22 @@ const cumulativeTemporality = 2;
 const startTag = 2;
 const timeTag = 3;
 
+function headOf({ name, help, unit }: ParsedFamily): Uint8Array {
+  const out = new Writer(256);
+  out.string(1, name);
+  if (help !== undefined && help !== "") out.string(2, help);
+  if (unit !== undefined && unit !== "") out.string(3, unit);
+  return out.take();
+}
+
 class FamilyBuilder {
-  readonly #head: Pick<ParsedFamily, "name" | "help" | "unit">;
+  readonly #head: Uint8Array;
   readonly #form: Form;
   readonly #points = new Writer(1024);
   readonly #point = new Writer(256);
   readonly #timesAt: number[] = [];
 
-  constructor(head: Pick<ParsedFamily, "name" | "help" | "unit">, form: Form) {
+  constructor(head: Uint8Array, form: Form) {
     this.#head = head;
     this.#form = form;
   }
@@ -164,7 +175,6 @@ class FamilyBuilder {
   }
 
   finish(): Pick<StoredFamily, "bytes" | "timesAt"> {
-    const { name, help, unit } = this.#head;
     const { field, isCumulative, isMonotonic } = this.#form;
     const points = this.#points;
     const pointsLength = points.position;
@@ -176,10 +186,8 @@ class FamilyBuilder {
       points.tag(3, wireVarint);
       points.varint(1);
     }
-    const metric = new Writer(256 + points.position);
-    metric.string(1, name);
-    if (help !== undefined && help !== "") metric.string(2, help);
-    if (unit !== undefined && unit !== "") metric.string(3, unit);
+    const metric = new Writer(this.#head.length + 8);
+    metric.raw(this.#head);
     metric.tag(field, wireLength);
     metric.varint(points.position);
     const length = metric.position + points.position;

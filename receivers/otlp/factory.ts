@@ -1,15 +1,9 @@
-import type { Settings } from "../../src/component.ts";
 import { defineReceiver } from "../../src/component.ts";
-import { TelemetryError } from "../../src/errors.ts";
-import type { Authenticate, Listener, ServerSpec } from "../../src/transport.ts";
+import { serverAuthenticate } from "../../src/net/server-auth.ts";
+import type { Listener, ServerSpec } from "../../src/transport.ts";
 import { config } from "./config.ts";
 import { grpcServerSpec } from "./grpc.ts";
 import { httpServerSpec } from "./http.ts";
-
-/** What an auth extension offers to servers. */
-interface ServerAuthenticator {
-  readonly authenticate: Authenticate;
-}
 
 export const factory = defineReceiver({
   type: "otlp",
@@ -21,9 +15,11 @@ export const factory = defineReceiver({
     const specs: ServerSpec[] = [];
     const { grpc, http } = protocols;
     if (grpc !== undefined)
-      specs.push(grpcServerSpec(grpc, next, authenticatorOf(grpc.auth, settings)));
+      specs.push(grpcServerSpec(grpc, next, serverAuthenticate(grpc.auth, settings)));
     if (http !== undefined)
-      specs.push(httpServerSpec(http, next, authenticatorOf(http.auth, settings), settings.budget));
+      specs.push(
+        httpServerSpec(http, next, serverAuthenticate(http.auth, settings), settings.budget),
+      );
     const listeners: Listener[] = [];
     return {
       async start() {
@@ -35,18 +31,3 @@ export const factory = defineReceiver({
     };
   },
 });
-
-function authenticatorOf(
-  auth: { authenticator: string } | undefined,
-  settings: Settings,
-): Authenticate | undefined {
-  if (auth === undefined) return undefined;
-  const offered = settings.use(auth.authenticator) as Partial<ServerAuthenticator> | undefined;
-  if (offered?.authenticate === undefined) {
-    throw new TelemetryError(
-      "CONFIG_INVALID",
-      `failed to resolve authenticator "${auth.authenticator}": authenticator not found`,
-    );
-  }
-  return offered.authenticate;
-}

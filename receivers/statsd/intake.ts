@@ -86,8 +86,9 @@ export class Intake {
   }
 
   #explain(refusal: Refusal): void {
+    // The reason is in the text: the log's sampler would take the lines of several reasons for one.
     this.#settings.log.warn(
-      "Refused a StatsD line; further ones for this reason are only counted.",
+      `Refused a StatsD line (${refusal}); further ones for this reason are only counted.`,
       {
         reason: refusal,
         error: refusalText(refusal, this.#aggregator.line),

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { decode } from "./decode.ts";
 import { parseId } from "./ids.ts";
-import { isCollectorType, renamedTypes } from "./known-types.ts";
+import { isCollectorType, missingTypeHint } from "./known-types.ts";
 import type { Notice, Problem } from "./problems.ts";
 import {
   type ComponentId,
@@ -184,11 +184,7 @@ class ComponentReader {
       const key = JSON.stringify(type);
       return `${key} is a key of ${JSON.stringify(above.text)} above it: check the indentation`;
     }
-    if (isCollectorType(kind, type)) {
-      const current = renamedTypes[kind][type];
-      const name = current === undefined ? type : `${type} (now ${current})`;
-      return `${name} is a Collector component this version does not have`;
-    }
+    if (isCollectorType(kind, type)) return missingTypeHint(kind, type);
     const elsewhere = kinds.find(
       (other) =>
         isCollectorType(other, type) ||

@@ -10,6 +10,11 @@ import { telemetry } from "./telemetry.ts";
 type Json = Record<string, unknown>;
 
 const reference = { type: "string", pattern: "\\$\\{" };
+/** A mapping, or a text that becomes one, as `${file:receivers.yaml}`. */
+const mapping = (...orElse: readonly string[]): Json => ({
+  type: ["object", "string", ...orElse],
+  pattern: reference.pattern,
+});
 const durationPattern = "^[+-]?(0|([0-9]*\\.?[0-9]*(ns|us|µs|μs|ms|s|m|h))+)$|\\$\\{";
 
 /** The schema of a whole configuration made of these components. */
@@ -45,7 +50,7 @@ function sectionSchema(kind: Kind, factories: readonly Factory[]): Json {
   }
   return {
     description: `The ${sections[kind]}, by id: type or type/name.`,
-    type: ["object", "null"],
+    ...mapping("null"),
     patternProperties,
     additionalProperties: false,
   };
@@ -60,7 +65,7 @@ const idList = (description: string): Json => ({
 
 function serviceSchema(): Json {
   const pipeline = {
-    type: "object",
+    ...mapping(),
     properties: {
       receivers: idList("Where data comes from; at least one receiver or connector."),
       processors: idList("What is done with it, in this order."),
@@ -71,12 +76,12 @@ function serviceSchema(): Json {
   };
   return {
     description: "What of the configured components runs, and the service's own telemetry.",
-    type: "object",
+    ...mapping(),
     properties: {
       extensions: idList("Extensions that run, in start order."),
       pipelines: {
         description: "Pipelines, by id: traces, metrics or logs, or one of them with /name.",
-        type: "object",
+        ...mapping(),
         patternProperties: { "^(traces|metrics|logs)(/.+)?$": pipeline },
         additionalProperties: false,
         minProperties: 1,
@@ -134,8 +139,7 @@ function loosen(schema: z.core.$ZodType, json: Json): void {
 function loosenCore(field: Field, json: Json): void {
   const { type } = field.def;
   if (type === "object" || type === "record") {
-    json["type"] = ["object", "null", "string"];
-    json["pattern"] = reference.pattern;
+    Object.assign(json, mapping("null"));
     // Every key has a default or is checked with a better text at start.
     delete json["required"];
   } else if (type === "array" || type === "tuple") {

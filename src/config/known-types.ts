@@ -91,3 +91,10 @@ export const renamedTypes: Readonly<Record<Kind, Readonly<Record<string, string>
 export function isCollectorType(kind: Kind, type: string): boolean {
   return byKind[kind].includes(type) || Object.hasOwn(renamedTypes[kind], type);
 }
+
+/** What to tell who names a type of the Collector that is not here. */
+export function missingTypeHint(kind: Kind, type: string): string {
+  const current = renamedTypes[kind][type];
+  const name = current === undefined ? type : `${type} (now ${current})`;
+  return `${name} is a Collector component this version does not have`;
+}

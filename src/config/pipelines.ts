@@ -2,6 +2,7 @@
 import type { Signal } from "../pdata/payload.ts";
 import type { ComponentSections, DeclaredComponent, Findings } from "./components.ts";
 import { parseId, parsePipelineId } from "./ids.ts";
+import { isCollectorType, missingTypeHint } from "./known-types.ts";
 import { type Kind, kinds, type Registry, sections } from "./registry-contract.ts";
 import type { Position } from "./source.ts";
 import { hintFor, nearest } from "./suggest.ts";
@@ -225,6 +226,7 @@ export class PipelineReader {
     const [type = "", ...name] = text.split("/");
     for (const kind of allowed) {
       const types = this.#registry.types(kind).flatMap((row) => [row.type, ...row.aliases]);
+      if (!types.includes(type) && isCollectorType(kind, type)) return missingTypeHint(kind, type);
       const near = types.includes(type) ? type : nearest(type, types);
       if (near !== undefined) return `add "${[near, ...name].join("/")}:" to ${sections[kind]}`;
     }

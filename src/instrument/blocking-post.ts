@@ -35,11 +35,11 @@ export interface BlockingRequest {
   readonly isGzip: boolean;
 }
 
-/** Blocks until everything is sent or limitMs is over; returns how many requests arrived. */
+/** Blocks until everything is sent or performance.now() is deadlineMs; returns how many requests arrived. */
 export function postBlocking(
   target: Target,
   requests: readonly BlockingRequest[],
-  limitMs: number,
+  deadlineMs: number,
 ): number {
   const shared = new SharedArrayBuffer(8);
   const state = new Int32Array(shared);
@@ -52,6 +52,6 @@ export function postBlocking(
     workerData: { url: target.url.href, headers: target.headers, requests, shared },
   });
   worker.unref();
-  Atomics.wait(state, 0, 0, limitMs);
+  Atomics.wait(state, 0, 0, Math.max(0, deadlineMs - performance.now()));
   return Atomics.load(state, 1);
 }

@@ -61,11 +61,13 @@ export class Encoder {
     let sliceStart = performance.now();
     for (const family of families) {
       family.beforeCollect();
-      for (let row = 0; row < family.rows; row++) {
+      let { rows } = family;
+      for (let row = 0; row < rows; row++) {
         request.add(family, row);
         if (request.size >= maxRequestBytes) yield request.close();
         if (row % rowsPerLook === 0 && performance.now() - sliceStart > sliceMs) {
           yield undefined;
+          rows = family.rows;
           sliceStart = performance.now();
         }
       }
@@ -77,7 +79,7 @@ export class Encoder {
 
 /** A request that grows point by point; messages are opened when their first point comes. */
 class OpenRequest {
-  readonly #out = new Writer(16 * 1024);
+  #out = new Writer(16 * 1024);
   readonly #resource: Uint8Array;
   readonly #pass: Pass;
   #outer: readonly [resource: number, scope: number] | undefined;
@@ -145,11 +147,22 @@ class OpenRequest {
       this.#out.end(this.#outer[1]);
       this.#out.end(this.#outer[0]);
     }
-    const request = { body: this.#out.take(), points: this.points };
-    this.#out.reset();
+    const request = { body: this.#takeBody(), points: this.points };
     this.#outer = undefined;
     this.points = 0;
     return request;
+  }
+
+  /** A buffer that is nearly full is given away instead of copied. */
+  #takeBody(): Uint8Array {
+    const { bytes, position } = this.#out;
+    if (position < bytes.length * 0.75) {
+      const copy = this.#out.take();
+      this.#out.reset();
+      return copy;
+    }
+    this.#out = new Writer(bytes.length);
+    return bytes.subarray(0, position);
   }
 }
 

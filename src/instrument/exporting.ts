@@ -8,11 +8,12 @@ import { type QueuedRequest, Sender } from "./sender.ts";
 import type { Settings } from "./settings.ts";
 import type { FlushResult } from "./types.ts";
 
-const maxRequestBytes = 1024 * 1024;
+/** With room for the last point below 1 MiB, a size of the encoder's buffer. */
+const maxRequestBytes = 1_000_000;
 /** A third of what the event loop may stall: one slice can meet a garbage collection. */
 const sliceMs = 5;
 /** Of the time to leave, what the end of the process itself takes. */
-const exitReserveMs = 25;
+const exitReserveMs = 40;
 
 type Pass = Generator<EncodedRequest | undefined, void>;
 
@@ -84,11 +85,11 @@ export class Exporting {
   flushBlocking(limitMs: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const deadline = performance.now() + limitMs - exitReserveMs;
+    const deadlineMs = performance.now() + limitMs - exitReserveMs;
     try {
       const requests = this.#remaining();
-      const leftMs = deadline - performance.now();
-      if (requests.length > 0 && leftMs > 0) postBlocking(this.#options.target, requests, leftMs);
+      if (requests.length === 0 || performance.now() >= deadlineMs) return;
+      postBlocking(this.#options.target, requests, deadlineMs);
     } catch (error) {
       this.#options.problems.report("exit_flush_failed", messageOf(error));
     }
@@ -181,10 +182,13 @@ function compressed(body: Uint8Array): Promise<Uint8Array> {
   });
 }
 
+/** Longest delay that setTimeout honours; a longer one would fire at once. */
+const maxDelayMs = 2 ** 31 - 1;
+
 /** The timer is what keeps the process alive while the application waits for a flush. */
 async function withinTime(work: Promise<void>, timeoutMs: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), timeoutMs);
+  const timer = setTimeout(() => resolve(false), Math.min(timeoutMs, maxDelayMs));
   work.then(
     () => resolve(true),
     () => resolve(false),

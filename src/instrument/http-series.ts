@@ -101,7 +101,7 @@ export class MethodSeries {
 
   /** A response that was sent to its end; from status 500 on it is an error. */
   finished(seconds: number, route: string | undefined, status: number): void {
-    const bound = this.#bound.get(route)?.get(status) ?? this.#bind(route, status);
+    const bound = this.#bound.get(route)?.get(status) ?? this.#bindAdmitted(route, status);
     bound.duration.record(seconds);
     bound.latency.record(seconds);
   }
@@ -109,13 +109,24 @@ export class MethodSeries {
   /** Named an error by the application, or without a status: not sent to its end. */
   failed(
     seconds: number,
-    route: string | undefined,
+    given: string | undefined,
     errorType: string,
     status: number | undefined,
   ): void {
+    const route = this.#admitted(given);
     const { duration, latency, errorTypes } = this.#instruments;
     duration.record(seconds, this.#durationOf(route, status, errorTypes.admit(errorType)));
     latency.record(seconds, this.#latencyOf(route));
+  }
+
+  /** Only admitted names are remembered. */
+  #bindAdmitted(given: string | undefined, status: number): RouteStatus {
+    const route = this.#admitted(given);
+    return this.#bound.get(route)?.get(status) ?? this.#bind(route, status);
+  }
+
+  #admitted(route: string | undefined): string | undefined {
+    return route === undefined ? undefined : this.#instruments.routes.admit(route);
   }
 
   #bind(route: string | undefined, status: number): RouteStatus {

@@ -4,8 +4,6 @@ import {
   Connection,
   connectionKey,
   MeasuredRequest,
-  measuredKey,
-  type RequestWithState,
   type SocketWithState,
 } from "./http-requests.ts";
 import { HttpInstruments } from "./http-series.ts";
@@ -18,7 +16,7 @@ const defaultMaxRoutes = 200;
 
 /** What both channels carry. */
 interface ServerEvent {
-  readonly request: RequestWithState;
+  readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly socket: SocketWithState;
 }
@@ -64,10 +62,8 @@ export class HttpServerMetrics implements Disposable {
   readonly #onFinish = (message: unknown): void => {
     try {
       const { request, response, socket } = message as ServerEvent;
-      const measured = request[measuredKey];
-      if (measured === undefined) return;
-      socket[connectionKey]?.remove(measured);
-      this.#end(measured, response.statusCode);
+      const measured = socket[connectionKey]?.take(request);
+      if (measured !== undefined) this.#end(measured, response.statusCode);
     } catch (error) {
       this.#report(error);
     }
@@ -76,12 +72,9 @@ export class HttpServerMetrics implements Disposable {
   #begin({ request, socket }: ServerEvent): void {
     const { ignore } = this.#options;
     if (ignore !== undefined && this.#isIgnored(request, ignore)) return;
-    const isEncrypted = "encrypted" in socket;
-    const series = this.#instruments.of(request.method ?? "", isEncrypted);
-    const measured = new MeasuredRequest(request, performance.now(), series);
     const connection = socket[connectionKey] ?? this.#watch(socket);
-    request[measuredKey] = measured;
-    connection.add(measured);
+    const series = this.#instruments.of(request.method ?? "", connection.isEncrypted);
+    connection.add(new MeasuredRequest(request, series, performance.now()));
     series.active.add(1);
     this.#open++;
   }
@@ -96,22 +89,19 @@ export class HttpServerMetrics implements Disposable {
   }
 
   #watch(socket: SocketWithState): Connection {
-    const connection = new Connection();
+    const connection = new Connection("encrypted" in socket);
     socket[connectionKey] = connection;
     socket.once("close", () => this.#abort(connection));
     return connection;
   }
 
   #abort(connection: Connection): void {
-    let measured = connection.first;
-    connection.first = undefined;
-    for (; measured !== undefined; measured = measured.next) this.#end(measured, undefined);
+    for (const measured of connection.takeAll()) this.#end(measured, undefined);
   }
 
   /** Without a status: the response was not sent to its end (its statusCode may well be 200). */
   #end(measured: MeasuredRequest, status: number | undefined): void {
-    const { series, errorType, startMs, request } = measured;
-    request[measuredKey] = undefined;
+    const { series, errorType, startMs } = measured;
     const seconds = (performance.now() - startMs) / 1000;
     series.active.add(-1);
     this.#open--;
@@ -123,8 +113,7 @@ export class HttpServerMetrics implements Disposable {
   }
 
   #routeOf({ route, request }: MeasuredRequest): string | undefined {
-    const name = route ?? this.#askRoute(request);
-    return name === undefined ? undefined : this.#instruments.routes.admit(name);
+    return route ?? this.#askRoute(request);
   }
 
   #askRoute(request: IncomingMessage): string | undefined {

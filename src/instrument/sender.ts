@@ -149,11 +149,12 @@ export class Sender {
 
   #failed(reason: string, retryAfter: number | undefined): void {
     this.#isInFlight = false;
+    // Its connection was closed by us.
+    if (this.#isClosed) return;
     this.failures++;
     this.#failuresInARow++;
     this.lastError = `cannot send metrics: ${reason}`;
     this.#options.problems.report("export_failed", `${this.lastError}; it is tried again`);
-    if (this.#isClosed) return;
     this.#isWaitingForServer = retryAfter !== undefined;
     const delayMs = retryAfter ?? this.#backOffMs();
     this.#waiting = this.#options.clock.after(delayMs, () => this.#resume());

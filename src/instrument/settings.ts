@@ -39,23 +39,45 @@ export function resolveSettings(
   return {
     target: isSending ? targetOf(options, env, problems) : undefined,
     resource: resourceOf(options, env, problems),
-    isGzip: choice(options.compression, otlpVariable(env, "COMPRESSION"), "gzip"),
-    isDelta: choice(
-      options.temporality,
-      variable(env, "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"),
-      "delta",
+    isGzip: isSecond(
+      ["compression", "none", "gzip"],
+      options.compression ?? otlpVariable(env, "COMPRESSION"),
+      problems,
+    ),
+    isDelta: isSecond(
+      ["temporality", "cumulative", "delta"],
+      options.temporality ?? variable(env, "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"),
+      problems,
     ),
     intervalMs: number("intervalMs", 10_000, 1, variable(env, "OTEL_METRIC_EXPORT_INTERVAL")),
     timeoutMs: number("timeoutMs", 10_000, 1, otlpVariable(env, "TIMEOUT")),
     maxSeriesPerMetric: number("maxSeriesPerMetric", 2000, 1),
     maxQueueBytes: number("maxQueueBytes", 4 * 1024 * 1024, 1),
     exitFlushMs: number("exitFlushMs", 500, 0),
-    http: isDisabled || http === false ? undefined : http === true ? {} : http,
+    http: isDisabled || http === false ? undefined : objectOr(http),
   };
 }
 
-const choice = (given: string | undefined, fromEnv: string | undefined, name: string) =>
-  (given ?? fromEnv)?.toLowerCase() === name;
+/** Of two words the first is the default. */
+function isSecond(
+  [option, first, second]: readonly [string, string, string],
+  given: unknown,
+  problems: Problems,
+): boolean {
+  const value = typeof given === "string" ? given.toLowerCase() : (given ?? first);
+  if (value !== first && value !== second) {
+    const shown = typeof value === "string" ? value : `a ${typeof value}`;
+    problems.report("invalid_option", `${option} cannot be ${shown}; ${first} is used`, option);
+  }
+  return value === second;
+}
+
+/** Options as they come from JavaScript: whatever is no object has none. */
+export function objectOr<T extends object>(
+  given: T | boolean | null | undefined,
+): T | Record<string, never> {
+  return typeof given === "object" && given !== null ? given : {};
+}
 
 type NumericOption =
   | "intervalMs"

@@ -4,7 +4,7 @@ import { Exporting } from "./exporting.ts";
 import { HttpServerMetrics } from "./http-server.ts";
 import { InstrumentRegistry } from "./meter.ts";
 import { messageOf, Problems } from "./problems.ts";
-import { resolveSettings, type Settings } from "./settings.ts";
+import { objectOr, resolveSettings, type Settings } from "./settings.ts";
 import type { FlushResult, HttpOptions, Meter, StartOptions, Stats, Telemetry } from "./types.ts";
 
 let running: RunningTelemetry | undefined;
@@ -12,7 +12,7 @@ let running: RunningTelemetry | undefined;
 /** Starts the instrumentation of this process. A second call returns the same instance and warns once. */
 export function start(options: StartOptions = {}): Telemetry {
   if (running === undefined) {
-    const created = new RunningTelemetry(options);
+    const created = new RunningTelemetry(objectOr(options));
     running = created;
     created.begin();
   } else {
@@ -65,7 +65,8 @@ class RunningTelemetry implements Telemetry {
     if (http !== undefined) this.instrumentHttp(http);
   }
 
-  instrumentHttp(options: HttpOptions): Disposable {
+  instrumentHttp(given: HttpOptions): Disposable {
+    const options: HttpOptions = objectOr(given);
     if (options.server === false) return { [Symbol.dispose]: () => {} };
     if (this.#http !== undefined) {
       const message = "servers are measured already; these options have no effect";

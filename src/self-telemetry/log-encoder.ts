@@ -2,6 +2,7 @@
  * Lines as the Collector's logger (zap) writes them, without the caller column, and with the time in UTC:
  *
  *     console   time TAB level TAB message [TAB {"key": "value", …}]       fields as JSON with spaces
+ *                   further lines of the message
  *     json      {"level":"info","ts":"2026-11-24T13:59:18.123Z","msg":"…","key":"value",…}
  */
 import type { LogLevel } from "../log.ts";
@@ -31,9 +32,13 @@ export const encodeJson: LogEncoder = (atMs, level, message, fields) => {
   return `${safeJson(line)}\n`;
 };
 
-/** Peers can influence messages (a backend's status text): no control character reaches a terminal. */
+/**
+ * Peers can influence messages (a backend's status text, what the debug exporter shows): no control character
+ * reaches a terminal, and a line break, which texts to look at are full of, begins no line like the log's own.
+ */
 function printable(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => {
+    if (character === "\n") return "\n    ";
     const quoted = JSON.stringify(character).slice(1, -1);
     return quoted === character
       ? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`

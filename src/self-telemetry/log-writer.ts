@@ -117,7 +117,7 @@ class LogCore {
     this.#recent.push({
       atMs: this.#clock.now(),
       component: typeof id === "string" ? id : "service",
-      message: cause === undefined ? message : `${message}: ${String(cause)}`,
+      message: cause === undefined ? message : `${message.replace(/\.$/u, "")}: ${String(cause)}`,
     });
   }
 

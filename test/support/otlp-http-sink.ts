@@ -1,5 +1,6 @@
 /** An OTLP/HTTP service as its clients see it: keeps what it takes, and answers as told. */
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
+import { createServer as createTlsServer, type ServerOptions } from "node:https";
 import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { type Point, pointsOf } from "./instrument-points.ts";
@@ -23,13 +24,16 @@ export class OtlpHttpSink {
   readonly #server: Server;
   readonly #waiting = new Set<() => void>();
 
-  private constructor(server: Server) {
+  readonly #scheme: string;
+
+  private constructor(server: Server, scheme: string) {
     this.#server = server;
+    this.#scheme = scheme;
   }
 
-  static async start(): Promise<OtlpHttpSink> {
-    const server = createServer();
-    const sink = new OtlpHttpSink(server);
+  static async start(tls?: ServerOptions): Promise<OtlpHttpSink> {
+    const server = tls === undefined ? createServer() : createTlsServer(tls);
+    const sink = new OtlpHttpSink(server, tls === undefined ? "http" : "https");
     server.on("connection", () => {
       sink.connections++;
     });
@@ -54,7 +58,7 @@ export class OtlpHttpSink {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   points(): Point[] {

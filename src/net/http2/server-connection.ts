@@ -78,7 +78,10 @@ export class ServerConnection implements FrameSink, StreamOwner {
   readonly #resets: TokenBucket;
   readonly #idleFrames: TokenBucket;
   #block: OpenBlock | undefined;
+  /** Of the streams that were taken: what GOAWAY names. */
   #lastStreamId = 0;
+  /** Of those that the client opened. */
+  #highestStreamId = 0;
   #sendWindow = defaultWindowBytes;
   #peerStreamWindow = defaultWindowBytes;
   #peerMaxFrameBytes = defaultMaxFrameBytes;
@@ -271,7 +274,7 @@ export class ServerConnection implements FrameSink, StreamOwner {
 
   /** On its way when the stream ended here, or sent to one that the client had ended or that never was. */
   #onLateData(streamId: number, bytes: number, ends: boolean): void {
-    if (streamId > this.#lastStreamId) throw protocolError("DATA on an idle stream");
+    if (streamId > this.#highestStreamId) throw protocolError("DATA on an idle stream");
     if (this.#stopped.take(streamId, bytes, ends)) return;
     this.#countReset();
     this.#reset(streamId, errorCode.streamClosed);
@@ -337,12 +340,16 @@ export class ServerConnection implements FrameSink, StreamOwner {
     this.#hpack.decode(block, collector.add);
     const known = this.#streams.get(streamId);
     if (known !== undefined) return this.#onTrailers(known, endStream, collector);
-    if (streamId <= this.#lastStreamId) {
+    if (streamId <= this.#highestStreamId) {
       if (endStream && this.#stopped.end(streamId)) return;
       throw new ConnectionError(errorCode.streamClosed, "HEADERS on a closed stream");
     }
-    // Opened after GOAWAY: not processed, the client knows from its last stream id.
-    if (this.#isLeaving) return;
+    this.#highestStreamId = streamId;
+    // Opened before the client saw GOAWAY: not processed, it knows from its last stream id.
+    if (this.#isLeaving) {
+      if (!endStream) this.#stopped.add(streamId, this.#options.streamWindowBytes);
+      return;
+    }
     this.#lastStreamId = streamId;
     if (this.#streams.size >= this.#options.maxConcurrentStreams) {
       return this.#refuse(streamId, endStream, errorCode.refusedStream);
@@ -386,7 +393,7 @@ export class ServerConnection implements FrameSink, StreamOwner {
       if (this.#sendWindow > maxWindowBytes) throw windowOverflow();
       return this.#resume();
     }
-    if (streamId > this.#lastStreamId) throw protocolError("WINDOW_UPDATE on an idle stream");
+    if (streamId > this.#highestStreamId) throw protocolError("WINDOW_UPDATE on an idle stream");
     const stream = this.#streams.get(streamId);
     // Answered meanwhile; the update was on its way.
     if (stream === undefined) return;
@@ -455,7 +462,7 @@ export class ServerConnection implements FrameSink, StreamOwner {
 
   #onReset(streamId: number, payload: Buffer): void {
     expectLength(payload, 4, "RST_STREAM");
-    if (streamId === 0 || streamId > this.#lastStreamId) {
+    if (streamId === 0 || streamId > this.#highestStreamId) {
       throw protocolError("RST_STREAM on an idle stream");
     }
     // A client that leaves a stream answered already costs nothing.

@@ -5,8 +5,10 @@ import { afterAll, describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import { z } from "zod";
 import { factory } from "../../../extensions/basic_auth/factory.ts";
+import { silentLogger } from "../../../src/log.ts";
 import type { ClientAuthenticator } from "../../../src/net/client-metadata.ts";
 import type { Authenticate } from "../../../src/transport.ts";
+import { FakeClock } from "../../support/fake-clock.ts";
 import { testSettings } from "../../support/settings.ts";
 
 /** Upstream's own cases: contrib extension/basicauthextension/testdata/config.yaml. */
@@ -75,10 +77,45 @@ test("file and inline are one list, inline counting more", async () => {
 });
 
 test("a file that is not there, or a format that cannot be checked, stops the start", () => {
-  expect(() => offersOf({ htpasswd: { file: join(directory, "none") } })).toThrow(
-    "cannot read htpasswd file: ENOENT",
+  const path = join(directory, "none");
+  expect(() => offersOf({ htpasswd: { file: path } })).toThrow(
+    `cannot read htpasswd file ${path}: ENOENT`,
   );
   expect(() => offersOf({ htpasswd: { inline: "a:$6$salt$x" } })).toThrow("SHA-512");
+});
+
+test("a file that changes is read again; while it is broken its entries stay", async () => {
+  const path = join(directory, "changing");
+  writeFileSync(path, "a:old\n");
+  const clock = new FakeClock();
+  const said: string[] = [];
+  const say = (message: string) => void said.push(message);
+  const settings = testSettings({ clock, log: { ...silentLogger, info: say, error: say } });
+  const config = factory.config.parse({ htpasswd: { file: path, inline: "ci:inline" } });
+  const extension = factory.create({ config, settings });
+  const { authenticate } = extension.offers as { authenticate: Authenticate };
+  const isValid = (credentials: string) =>
+    authenticate(new Map([["authorization", [basic(credentials)]]])).then(
+      () => true,
+      () => false,
+    );
+  await extension.start?.();
+  expect(await isValid("a:old")).toBe(true);
+  writeFileSync(path, "a:new\n");
+  await clock.advance(1000);
+  expect([await isValid("a:old"), await isValid("a:new")]).toEqual([false, true]);
+  expect(await isValid("ci:inline")).toBe(true);
+  writeFileSync(path, "a:$6$salt$x\n");
+  await clock.advance(3000);
+  expect(await isValid("a:new")).toBe(true);
+  expect(said).toEqual([
+    "htpasswd entries were read again",
+    "the htpasswd entries stay as they were",
+  ]);
+  await extension.shutdown?.(AbortSignal.abort());
+  writeFileSync(path, "a:late\n");
+  await clock.advance(3000);
+  expect(await isValid("a:late")).toBe(false);
 });
 
 test("the client's side sends its credentials, read anew from files", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { testbedMetrics } from "../../../bench/shapes.ts";
 import { config } from "../../../processors/relabel/config.ts";
 import { Relabeler } from "../../../processors/relabel/relabeler.ts";
+import { type Logger, silentLogger } from "../../../src/log.ts";
 import { countItems } from "../../../src/pdata/count.ts";
 import { createPayload, type Payload } from "../../../src/pdata/payload.ts";
 import { verify } from "../../../src/pdata/verify.ts";
@@ -406,6 +407,41 @@ describe("series that become equal", () => {
       metricsPayload(metricsOf({}, gauge("m", { a: "1", b: "2" }, { b: "2", a: "1" }))),
     );
     expect(settings.meter.value("rmt_relabel_collided_series", { processor: "relabel" })).toBe(0);
+  });
+});
+
+describe("the log", () => {
+  function warnings() {
+    const said: unknown[] = [];
+    const log: Logger = { ...silentLogger, warn: (_, fields) => said.push(fields) };
+    return { said, settings: testSettings({ log }) };
+  }
+
+  test("explains each kind of drop once, and names a metric; what rules filter is meant", () => {
+    const { said, settings } = warnings();
+    const rules = [
+      { source_labels: ["a"], regex: "(long)+z", action: "drop" },
+      { regex: "a|__name__|pod", action: "labelkeep" },
+      { source_labels: ["a"], regex: "nameless", target_label: "__name__", replacement: "" },
+    ];
+    const relabeler = relabelerOf(rules, settings);
+    const texts = ["longz", "nameless", "x".repeat(20_000), "y".repeat(20_000)];
+    const points = texts.map((a) => ({ a }));
+    relabeler.relabel(metricsPayload(metricsOf({}, gauge("m", ...points))));
+    relabeler.relabel(metricsPayload(metricsOf({}, gauge("n", ...points))));
+    expect(said).toEqual([
+      { reason: "empty_name", metric: "m" },
+      { reason: "label_too_long", metric: "m" },
+    ]);
+    expect(settings.dropped.get("label_too_long")).toBe(4);
+  });
+
+  test("explains series that become equal once", () => {
+    const { said, settings } = warnings();
+    const relabeler = relabelerOf([{ regex: "pod", action: "labeldrop" }], settings);
+    const points = ["1", "2", "3"].map((pod) => ({ pod }));
+    relabeler.relabel(metricsPayload(metricsOf({}, gauge("m", ...points), gauge("n", ...points))));
+    expect(said).toEqual([{ reason: "collided", metric: "m" }]);
   });
 });
 

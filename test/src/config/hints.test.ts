@@ -133,6 +133,19 @@ describe("references and sections", () => {
     expect(text).toContain(`add "health_check:" to extensions`);
   });
 
+  test("a component of the Collector that is neither configured nor here", async () => {
+    const text = await said(
+      pipelines(
+        "{ logs: { receivers: [k8s_events/a], processors: [k8sattributes], exporters: [debug] } }",
+      ),
+    );
+    expect(text).toContain("k8s_events is a Collector component this version does not have");
+    expect(text).toContain(
+      "k8sattributes (now k8s_attributes) is a Collector component this version",
+    );
+    expect(text).not.toContain("add it to");
+  });
+
   test("an id that is like a configured one", async () => {
     const text = await said(pipelines("{ logs: { receivers: [oltp], exporters: [debug] } }"));
     expect(text).toContain(`did you mean "otlp"? valid ids: otlp`);

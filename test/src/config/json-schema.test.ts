@@ -63,6 +63,16 @@ describe("accepts what the service accepts", () => {
     expect(validates(schema, document(body))).toBe(true);
   });
 
+  test.each([
+    { receivers: "${file:receivers.yaml}" },
+    { exporters: "${env:EXPORTERS}" },
+    { service: "${file:service.yaml}" },
+    { service: { pipelines: "${file:pipelines.yaml}" } },
+    { service: { pipelines: { traces: "${file:traces.yaml}" } } },
+  ])("a section from elsewhere: %j", (more) => {
+    expect(validates(schema, document(null, more))).toBe(true);
+  });
+
   test("aliases, telemetry and extensions", () => {
     const service = {
       extensions: [],

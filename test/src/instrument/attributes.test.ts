@@ -1,11 +1,13 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import * as fc from "fast-check";
+import type { Declared } from "../../../src/instrument/attribute-rules.ts";
 import { type Attributes, Bench } from "../../support/instrument-points.ts";
 
 const value = fc.oneof(
   fc.constantFrom("a", "b", "1", "true", ""),
   fc.constantFrom(0, 1, -1, 1.5, 2 ** 40, -(2 ** 40)),
   fc.boolean(),
+  fc.constant(undefined),
 );
 const shuffledEntries = fc
   .dictionary(fc.constantFrom("k", "l", "m", "n"), value)
@@ -13,25 +15,44 @@ const shuffledEntries = fc
     fc.shuffledSubarray(Object.entries(attributes), { minLength: Object.keys(attributes).length }),
   );
 const keyOf = (attributes: object) =>
-  JSON.stringify(Object.entries(attributes).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  JSON.stringify(
+    Object.entries(attributes)
+      .filter(([, v]) => v !== undefined)
+      .toSorted(([x], [y]) => (x < y ? -1 : 1)),
+  );
+/** None, in an order of their own, or with lists of values that all are in. */
+const declarations = fc.constantFrom<Declared | undefined>(undefined, ["m", "k", "n", "l"], {
+  l: "any",
+  k: ["a", "b", "1", "true", "", 0, 1, -1, 1.5, 2 ** 40, -(2 ** 40), true, false],
+  n: "any",
+  m: "any",
+});
 
 describe("attribute sets", () => {
   test("property: every set is one series, in whatever order its keys are written", () => {
     fc.assert(
-      fc.property(fc.array(shuffledEntries, { maxLength: 60 }), fc.boolean(), (sets, isBound) => {
-        const bench = new Bench();
-        const counter = bench.meter.counter("c");
-        const expected = new Map<string, number>();
-        for (const entries of sets) {
-          const attributes = Object.fromEntries(entries) as Attributes;
-          if (isBound) counter.bind(attributes).add(1);
-          else counter.add(1, attributes);
-          expected.set(keyOf(attributes), (expected.get(keyOf(attributes)) ?? 0) + 1);
-        }
-        const got = bench.collect().map((p) => [keyOf(p.attributes), p.value] as const);
-        expect(new Map(got)).toEqual(expected);
-        expect(got).toHaveLength(expected.size);
-      }),
+      fc.property(
+        fc.array(shuffledEntries, { maxLength: 60 }),
+        fc.boolean(),
+        declarations,
+        (sets, isBound, declared) => {
+          const bench = new Bench();
+          const counter = bench.meter.counter(
+            "c",
+            declared === undefined ? {} : { attributes: declared },
+          );
+          const expected = new Map<string, number>();
+          for (const entries of sets) {
+            const attributes = Object.fromEntries(entries) as Attributes;
+            if (isBound) counter.bind(attributes).add(1);
+            else counter.add(1, attributes);
+            expected.set(keyOf(attributes), (expected.get(keyOf(attributes)) ?? 0) + 1);
+          }
+          const got = bench.collect().map((p) => [keyOf(p.attributes), p.value] as const);
+          expect(new Map(got)).toEqual(expected);
+          expect(got).toHaveLength(expected.size);
+        },
+      ),
     );
   });
 

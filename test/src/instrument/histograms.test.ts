@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { ExponentialHistogram } from "../../../src/metrics/exponential-histogram.ts";
 import { readExponentialPoint } from "../../../src/metrics/exponential-histogram-otlp.ts";
 import { Bench } from "../../support/instrument-points.ts";

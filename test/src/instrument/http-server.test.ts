@@ -1,4 +1,5 @@
 /** Servers of node:http, measured by the channels, against clients that behave and that do not. */
+import { readFileSync } from "node:fs";
 import {
   Agent,
   createServer,
@@ -8,7 +9,9 @@ import {
   type RequestListener,
   type Server,
 } from "node:http";
+import { createServer as createTlsServer, get as getSecurely } from "node:https";
 import { type AddressInfo, connect, type Socket } from "node:net";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { setErrorType, setRoute } from "../../../src/instrument/http-requests.ts";
 import { HttpServerMetrics } from "../../../src/instrument/http-server.ts";
@@ -108,8 +111,8 @@ describe("requests that are answered", () => {
       [{ "http.route": "/repos/:id", "http.request.method": "GET" }, 3],
       [{ "http.route": "/repos/:id", "http.request.method": "POST" }, 1],
     ]);
-    const open = named(points, "http.server.active_requests");
-    expect(open.map((p) => [p.attributes, p.value, p.unit])).toEqual([
+    const opened = named(points, "http.server.active_requests");
+    expect(opened.map((p) => [p.attributes, p.value, p.unit])).toEqual([
       [{ "http.request.method": "GET", "url.scheme": "http" }, 0, "{request}"],
       [{ "http.request.method": "POST", "url.scheme": "http" }, 0, "{request}"],
     ]);
@@ -206,6 +209,34 @@ describe("requests that are answered", () => {
   });
 });
 
+test("servers of node:https, by their scheme", async () => {
+  await serve(() => {});
+  const folder = join(__dirname, "..", "..", "testdata", "tls-server");
+  const pem = (name: string) => readFileSync(join(folder, name));
+  const secure = createTlsServer(
+    { cert: pem("server.pem"), key: pem("server.key") },
+    (_, response) => response.end(),
+  );
+  await new Promise<void>((resolve) => secure.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) => {
+    const target = {
+      port: (secure.address() as AddressInfo).port,
+      host: "127.0.0.1",
+      ca: pem("ca.pem"),
+    };
+    getSecurely(target, (response) => {
+      response.resume().on("end", resolve);
+    }).on("error", reject);
+  });
+  secure.closeAllConnections();
+  await new Promise((resolve) => secure.close(resolve));
+  const points = bench.collect();
+  expect(durations(points)).toMatchObject([{ count: 1, attributes: { "url.scheme": "https" } }]);
+  expect(named(points, "http.server.active_requests")).toMatchObject([
+    { value: 0, attributes: { "url.scheme": "https" } },
+  ]);
+});
+
 describe("requests that are not answered to their end", () => {
   const aborted = (points: Point[]) => {
     expect(durations(points).map((p) => p.attributes["http.response.status_code"])).toEqual(
@@ -254,7 +285,7 @@ describe("requests that are not answered to their end", () => {
     expect(
       durations(points)
         .map((p) => [p.attributes["http.route"], p.count])
-        .toSorted(),
+        .toSorted(([a], [b]) => (a! < b! ? -1 : 1)),
     ).toEqual([
       ["/destroy", 50],
       ["/pipelined", 50],

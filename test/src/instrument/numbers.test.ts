@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import type { InstrumentOptions } from "../../../src/instrument/types.ts";
 import { Bench } from "../../support/instrument-points.ts";
 
 describe("counters", () => {
@@ -178,8 +179,8 @@ describe("names", () => {
       { unit: 5, maxSeries: "x" },
     ];
     wrong.forEach((options, i) => {
-      bench.meter.counter(`c${i}`, options as object).add(1, { a: 1 } as object);
-      bench.meter.histogram(`h${i}`, options as object).record(1, { a: 1 } as object);
+      bench.meter.counter(`c${i}`, options as InstrumentOptions<string>).add(1, { a: 1 });
+      bench.meter.histogram(`h${i}`, options as InstrumentOptions<string>).record(1, { a: 1 });
     });
     expect(bench.collect().length).toBe(wrong.length * 2);
   });

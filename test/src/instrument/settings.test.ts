@@ -105,6 +105,16 @@ test("compression and temporality", () => {
   });
 });
 
+test("words that are none are said", () => {
+  const options = { compression: "zstd", temporality: 5 } as unknown as StartOptions;
+  const { isGzip, isDelta, said } = resolve(options);
+  expect([isGzip, isDelta]).toEqual([false, false]);
+  expect(said).toEqual([
+    "invalid_option: compression cannot be zstd; none is used",
+    "invalid_option: temporality cannot be a number; cumulative is used",
+  ]);
+});
+
 test("what switches off", () => {
   expect(resolve({ export: false }).url).toBeUndefined();
   expect(resolve({}, { OTEL_METRICS_EXPORTER: "none" }).url).toBeUndefined();

@@ -182,6 +182,12 @@ describe("start and shutdown", () => {
     expect(begin()).not.toBe(first);
   });
 
+  test("a flush may wait without end", async () => {
+    const { meter, flush } = bound(begin());
+    meter.counter("c").add(1);
+    expect(await flush(Infinity)).toMatchObject({ ok: true, points: 1 });
+  });
+
   test("export: false sends nothing", async () => {
     const { meter, flush, stats } = bound(begin({ export: false }));
     meter.counter("c").add(1);
@@ -190,9 +196,13 @@ describe("start and shutdown", () => {
     expect(stats()).toMatchObject({ series: 1, exported: 0 });
   });
 
-  test("options of any shape, and a callback that throws, never reach the application", () => {
+  test("options of any shape, and a callback that throws, never reach the application", async () => {
     const wrong = { headers: 5, resource: 5, endpoint: 5, intervalMs: "x", compression: 7 };
     expect(() => begin(wrong as object)).not.toThrow();
+    await telemetry?.shutdown(0);
+    expect(() => start(null as unknown as StartOptions).shutdown(0)).not.toThrow();
+    expect(() => begin({ http: null } as unknown as StartOptions)).not.toThrow();
+    await telemetry?.shutdown(0);
     const hostile = () => {
       throw new Error("no");
     };

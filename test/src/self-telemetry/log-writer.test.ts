@@ -62,7 +62,7 @@ describe("encodings", () => {
   });
 
   test.each([
-    ["a line break", "a\nerror\tforged", "a\\nerror\\tforged"],
+    ["a line break", "a\nerror\tforged", "a\n    error\\tforged"],
     ["an escape sequence", "\u001b[31mred", "\\u001b[31mred"],
     ["a C1 control", "\u009b31m", "\\u009b31m"],
     ["a line separator", "a\u2028b", "a\\u2028b"],
@@ -191,6 +191,14 @@ describe("recent errors", () => {
       message: "push failed: no 1",
     });
     expect(recent.at(-1)?.message).toBe("push failed: no 50");
+  });
+
+  test("a sentence and its cause are one", () => {
+    const { log, writer } = open();
+    log.error("Exporting failed. Dropping data.", { error: "no more retries left" });
+    expect(writer.recentErrors()[0]?.message).toBe(
+      "Exporting failed. Dropping data: no more retries left",
+    );
   });
 
   test("an error without a component is the service's", () => {

@@ -33,6 +33,9 @@ const headers = (streamId: number, flags = 4, block: Uint8Array = requestBlock) 
   encodeFrame(1, flags, streamId, block);
 const data = (streamId: number, bytes: number, flags = 0) =>
   encodeFrame(0, flags, streamId, Buffer.alloc(bytes));
+const ping = (round: number) => encodeFrame(6, 0, 0, Buffer.alloc(8, round));
+const pong = (round: number) =>
+  client.frame(({ type, payload }) => type === 6 && payload[0] === round);
 const goawayCode = async () => uint32At((await client.frame(({ type }) => type === 7)).payload, 4);
 const resetCode = async (id: number) =>
   uint32At((await client.frame(({ type, streamId }) => type === 3 && streamId === id)).payload, 0);
@@ -290,11 +293,20 @@ describe("floods", () => {
     await client.closed();
   });
 
-  describe("what was on its way to a stream that the server ended is no flood:", () => {
-    const ping = (round: number) => encodeFrame(6, 0, 0, Buffer.alloc(8, round));
-    const pong = (round: number) =>
-      client.frame(({ type, payload }) => type === 6 && payload[0] === round);
+  test("a request that the client began before it saw GOAWAY harms no running one", async () => {
+    client = await RawClient.connect(server.port);
+    client.write(headers(1), ping(1));
+    await pong(1);
+    for (const connection of server.connections) connection.close();
+    const begun = [headers(3), data(3, 10), windowUpdate(3, 10), headers(5), reset(5)];
+    client.write(...begun, data(1, 10, 1));
+    await client.closed();
+    expect(client.frames.filter(({ type }) => type === 7)).toHaveLength(1);
+    expect(server.seen.map(({ outcome }) => outcome)).toEqual(["ended"]);
+    expect(client.frames.some(({ type, streamId }) => type === 0 && streamId === 1)).toBe(true);
+  });
 
+  describe("what was on its way to a stream that the server ended is no flood:", () => {
     test("the rest of requests that were answered early", async () => {
       server.opened = (stream) => stream.respond(encodeHeaders({ ":status": 200 }));
       client = await RawClient.connect(server.port);

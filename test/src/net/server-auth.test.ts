@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { serverAuthenticate } from "../../../src/self-telemetry/server-auth.ts";
+import { serverAuthenticate } from "../../../src/net/server-auth.ts";
 
 const auth = { authenticator: "basic_auth/a" };
 
@@ -15,6 +15,12 @@ test("with auth the named extension decides", async () => {
   const metadata = new Map([["authorization", ["Basic x"]]]);
   await serverAuthenticate(auth, { use })?.(metadata);
   expect(asked).toEqual(["basic_auth/a", metadata]);
+});
+
+test("two servers with one authenticator have one check, so that they may share a listener", () => {
+  const offered = { authenticate: async () => {} };
+  const check = () => serverAuthenticate(auth, { use: () => offered });
+  expect(check()).toBe(check());
 });
 
 test.each([

@@ -1,4 +1,4 @@
-/** The authenticator in front of a debug server. */
+/** The authenticator in front of a server. */
 import type { Settings } from "../component.ts";
 import { TelemetryError } from "../errors.ts";
 import type { Authenticate } from "../transport.ts";
@@ -22,7 +22,7 @@ export function serverAuthenticate(
   if (offered === undefined) {
     throw invalid(`failed to resolve authenticator ${JSON.stringify(id)}: authenticator not found`);
   }
-  if (isServerAuthenticator(offered)) return (metadata) => offered.authenticate(metadata);
+  if (isServerAuthenticator(offered)) return boundTo(offered);
   throw invalid(`extension ${JSON.stringify(id)} is not a server authenticator`);
 }
 
@@ -32,3 +32,15 @@ function isServerAuthenticator(offered: unknown): offered is ServerAuthenticator
 }
 
 const invalid = (message: string) => new TelemetryError("CONFIG_INVALID", message);
+
+/** One function an authenticator: components that name the same one may share a listener. */
+const bound = new WeakMap<ServerAuthenticator, Authenticate>();
+
+function boundTo(offered: ServerAuthenticator): Authenticate {
+  let authenticate = bound.get(offered);
+  if (authenticate === undefined) {
+    authenticate = (metadata) => offered.authenticate(metadata);
+    bound.set(offered, authenticate);
+  }
+  return authenticate;
+}
