@@ -1,6 +1,7 @@
 /** The Collector's debug pages, from what the service says of itself. */
 import type { EdgeCounts, ServiceView } from "../../src/component.ts";
 import { formatDuration } from "../../src/config/fields.ts";
+import { cardinalityReports } from "../../src/metrics/cardinality-guard.ts";
 import type { Cell, Page, Table } from "./page.ts";
 
 export interface PageSource {
@@ -9,13 +10,14 @@ export interface PageSource {
   readonly nowMs: number;
 }
 
-const names = ["servicez", "pipelinez", "extensionz", "featurez", "tracez"] as const;
+const names = ["servicez", "pipelinez", "seriesz", "extensionz", "featurez", "tracez"] as const;
 export type PageName = (typeof names)[number];
 export const pageNames: readonly PageName[] = names;
 
 const builders: Readonly<Record<PageName, (source: PageSource) => Omit<Page, "links">>> = {
   servicez,
   pipelinez,
+  seriesz,
   extensionz,
   featurez,
   tracez,
@@ -90,6 +92,42 @@ function pipelinez({ service, nowMs }: PageSource) {
     ],
     tables: [table, componentTable(service), errorTable(service, nowMs)],
   };
+}
+
+/** Names come from senders. */
+const longestName = 200;
+
+function seriesz() {
+  const reports = cardinalityReports();
+  const components: Table = {
+    heading: "Components",
+    columns: ["Component", "Series", "Limit", "Overflow series", "Overflow points"],
+    rows: reports.map((report) => [
+      report.component,
+      report.series,
+      report.limit,
+      report.overflowSeries,
+      report.overflowPoints,
+    ]),
+    empty: "No component keeps series.",
+  };
+  const metrics: Table = {
+    heading: "Metrics with the most series",
+    columns: ["Component", "Metric", "Series", "Overflow points"],
+    rows: reports.flatMap(({ component, top }) =>
+      top.map(({ metric, series, overflowPoints }) => [
+        component,
+        metric.slice(0, longestName),
+        series,
+        overflowPoints,
+      ]),
+    ),
+    empty: "None.",
+  };
+  const notes = [
+    "What stateful components keep of series. Overflow: points beyond the limit, which share one series a metric.",
+  ];
+  return { title: "Series", notes, tables: [components, metrics] };
 }
 
 /** Along one pipeline after the other. */

@@ -9,6 +9,8 @@
  *     else if (guard.admitOverflow())    make the metric's overflow series (unless it has one), book it there
  *     else                               refuse the point
  *     in both of the last cases          guard.countOverflow(metric)
+ *
+ * A component whose points cannot be merged refuses them at the limit, says so itself and calls guard.showTop().
  */
 import type { Timer } from "../clock.ts";
 import type { Settings } from "../component.ts";
@@ -125,7 +127,7 @@ export class CardinalityGuard {
     this.#overflowCounter.add(points);
     const entry = this.#byMetric.get(metric) ?? this.#foreignEntry(metric);
     if (entry !== undefined) entry.overflowPoints += points;
-    this.#nameTop();
+    this.showTop();
     if (this.#hasWarned) return;
     this.#hasWarned = true;
     const { log } = this.#settings;
@@ -144,8 +146,8 @@ export class CardinalityGuard {
     return entry;
   }
 
-  /** Gives the metrics with the most series a self-metric each. */
-  #nameTop(): void {
+  /** Gives the metrics with the most series a self-metric each; for components that refuse points, too. */
+  showTop(): void {
     if (this.#refresh !== undefined || this.#named.size >= maxNamedGauges) return;
     const { meter, clock, id } = this.#settings;
     this.#refresh = clock.after(refreshMs, () => {

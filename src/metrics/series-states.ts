@@ -162,6 +162,7 @@ export class SeriesStates<S extends SeriesState> {
   }
 
   #refuse(metric: string): false {
+    this.#guard.showTop();
     if (this.#hasWarned) return false;
     this.#hasWarned = true;
     const { limitKey, maxSeries } = this.#options;

@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { zpagesRoutes } from "../../../extensions/zpages/zpages.ts";
 import type { EdgeCounts, ServiceView } from "../../../src/component.ts";
+import { CardinalityGuard } from "../../../src/metrics/cardinality-guard.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { httpSpec, httpTestServer } from "../../support/http-listen.ts";
+import { testSettings } from "../../support/settings.ts";
 
 const startedMs = 1_700_000_000_000;
 const edge: EdgeCounts = {
@@ -102,6 +104,18 @@ describe("as text", () => {
     expect(text.match(/c\d/gu)).toEqual(["c1", "c0", "c2"]);
   });
 
+  test("seriesz shows what stateful components keep, and the metrics with the most series first", async () => {
+    const get = await serve();
+    expect((await get("/debug/seriesz")).text).toContain("No component keeps series.");
+    const guard = new CardinalityGuard(testSettings({ id: "statsd" }), 3);
+    for (const metric of ["small", "large", "large"]) guard.admit(metric);
+    guard.countOverflow("large", 1000);
+    const { text } = await get("/debug/seriesz");
+    guard.close();
+    expect(text).toMatch(/\n +statsd +3 +3 +0 +1,000\n/u);
+    expect(text).toMatch(/\n +statsd +large +2 +1,000\n +statsd +small +1 +0\n/u);
+  });
+
   test.each([
     ["/debug/extensionz", "health_check/a"],
     ["/debug/featurez", "--feature-gates"],
@@ -157,7 +171,7 @@ describe("as HTML", () => {
     const get = await serve();
     const { text } = await get("/", browser);
     const links = [...text.matchAll(/href="([^"]+)"/gu)].map(([, href]) => href);
-    expect(links).toHaveLength(5);
+    expect(links).toHaveLength(6);
     for (const link of links) expect((await get(`/${link}`)).response.status).toBe(200);
   });
 });

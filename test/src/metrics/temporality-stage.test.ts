@@ -113,6 +113,8 @@ describe("bounds", () => {
       largest_metric: "requests",
       largest_metric_series: 2,
     });
+    const top = { component: "test", metric: "requests" };
+    expect(tested.settings.meter.value("rmt_series_of_metric", top)).toBe(2);
   });
 
   test.each([
