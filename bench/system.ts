@@ -27,15 +27,25 @@ const startDeadlineMs = 30_000;
 /** Kernel clock ticks a second, as /proc reports CPU time. */
 const ticksPerSecond = 100;
 
-/** A TCP port that was free a moment ago. */
+/** Below those that the kernel gives to clients, which could take one between the choice and its use. */
+const firstPort = 20_000;
+const portCount = 10_000;
+const givenPorts = new Set<number>();
+
+/** A port that nobody listens on; each is given once. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
+  const port = firstPort + Math.floor(Math.random() * portCount);
+  if (givenPorts.has(port) || !(await canListen(port))) return freePort();
+  givenPorts.add(port);
+  return port;
+}
+
+function canListen(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
 
 export class RunningSystem {

@@ -33,6 +33,15 @@ export function quoteText(text: string): string {
   return quoteBytes(bytes, 0, bytes.length);
 }
 
+/** A byte as %q shows it: the character of this code in single quotes. */
+export function quoteByte(byte: number): string {
+  const character = String.fromCharCode(byte);
+  if (character === '"') return `'"'`;
+  if (character === "'") return String.raw`'\''`;
+  const bytes = Buffer.from(character);
+  return `'${quoteCharacter(bytes, 0, bytes.length)}'`;
+}
+
 const hex = (byte: number) => `\\x${byte.toString(16).padStart(2, "0")}`;
 
 function quoteCharacter(bytes: Uint8Array, p: number, length: number): string {

@@ -7,7 +7,7 @@ import { decodeUtf8 } from "../../pdata/wire.ts";
 import type { FamilyType } from "../family.ts";
 import type { Label } from "../labels.ts";
 import type { Entry, EntrySource } from "./entry.ts";
-import { parseFloatText, parseIntText, quoteBytes, quoteText } from "./go-text.ts";
+import { parseFloatText, parseIntText, quoteByte, quoteBytes, quoteText } from "./go-text.ts";
 import { defaultLimits, malformed, type ParseLimits } from "./limits.ts";
 import { LineGuard } from "./line-guard.ts";
 import { isDigit, isLabelStart, isNameStart, newline, quote, space } from "./scrape-parser.ts";
@@ -219,10 +219,9 @@ export class TextPushParser implements EntrySource {
   /** A name without a value is the metric's, where none stands before the braces. */
   #checkBracedName(name: string | undefined, outerName: string | undefined): void {
     const c = this.#at();
-    const shown = `'${String.fromCharCode(c)}'`;
-    if (outerName !== undefined) this.fail(`expected '=' after label name, found ${shown}`);
+    if (outerName !== undefined) this.fail(`expected '=' after label name, found ${quoteByte(c)}`);
     if (name !== undefined) this.fail(`multiple metric names for metric ${quoteText(name)}`);
-    if (c !== comma && c !== braceClose) this.fail(`unexpected end of metric name ${shown}`);
+    if (c !== comma && c !== braceClose) this.fail(`unexpected end of metric name ${quoteByte(c)}`);
   }
 
   #checkLabelName(label: string, name: string | undefined, seen: Set<string>): void {
@@ -237,8 +236,7 @@ export class TextPushParser implements EntrySource {
     this.#skipBlanks();
     const c = this.#at();
     if (c !== quote) {
-      const shown = `'${String.fromCharCode(c)}'`;
-      this.fail(`expected '"' at start of label value, found ${shown}`);
+      this.fail(`expected '"' at start of label value, found ${quoteByte(c)}`);
     }
     const value = this.#quoted("label value");
     this.#skipBlanks();

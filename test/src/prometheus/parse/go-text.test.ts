@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import {
   parseFloatText,
   parseIntText,
+  quoteByte,
   quoteBytes,
   quoteText,
 } from "../../../../src/prometheus/parse/go-text.ts";
@@ -13,6 +14,18 @@ test.each([
   ["\u{200b}\u{a0}", String.raw`"\u200b\u00a0"`],
 ])("quotes %j as Go does", (text, quoted) => {
   expect(quoteText(text)).toBe(quoted);
+});
+
+test.each([
+  ["a", "'a'"],
+  ["'", String.raw`'\''`],
+  ['"', `'"'`],
+  ["\n", String.raw`'\n'`],
+  ["\u{1}", String.raw`'\x01'`],
+  ["\u{80}", String.raw`'\u0080'`],
+  ["\u{c3}", "'Ã'"],
+])("quotes the byte %j as Go does", (character, quoted) => {
+  expect(quoteByte(character.charCodeAt(0))).toBe(quoted);
 });
 
 test("bytes that are no UTF-8 are shown one by one, long texts are cut", () => {
