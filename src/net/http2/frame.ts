@@ -56,6 +56,17 @@ export class ConnectionError extends Error {
   }
 }
 
+export const protocolError = (message: string) =>
+  new ConnectionError(errorCode.protocolError, message);
+
+/** The payload of a frame without its padding (section 6.1). */
+export function unpadded(flags: number, payload: Buffer): Buffer {
+  if ((flags & flag.padded) === 0) return payload;
+  const padding = payload[0];
+  if (padding === undefined || padding >= payload.length) throw protocolError("padding");
+  return payload.subarray(1, payload.length - padding);
+}
+
 export const uint32At = (b: Uint8Array, at: number) =>
   ((b[at]! << 24) | (b[at + 1]! << 16) | (b[at + 2]! << 8) | b[at + 3]!) >>> 0;
 

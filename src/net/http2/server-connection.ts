@@ -18,12 +18,15 @@ import {
   flag,
   frameType,
   maxWindowBytes,
+  protocolError,
   setting,
   uint32At,
+  unpadded,
   writeUint32,
 } from "./frame.ts";
 import { FrameOutput } from "./frame-output.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
+import { type HeaderBlock, HeaderBlocks } from "./header-blocks.ts";
 import { HpackDecoder } from "./hpack.ts";
 import { HeaderCollector } from "./request-headers.ts";
 import { ServerStream, type StreamOwner } from "./server-stream.ts";
@@ -47,21 +50,10 @@ export interface ConnectionUser {
   closed(): void;
 }
 
-/** Of header blocks as they are sent, and the pieces they may come in. */
-const maxBlockBytes = 32 * 1024;
-const maxBlockFrames = 32;
 /** Received bytes after which the connection's window is opened again. */
 const creditBytes = 1 << 20;
 /** How long a connection without calls has to hang up after GOAWAY. */
 const hangUpMs = 1000;
-
-/** A header block whose frames are still coming. */
-interface OpenBlock {
-  readonly streamId: number;
-  readonly endStream: boolean;
-  readonly pieces: Uint8Array[];
-  bytes: number;
-}
 
 export class ServerConnection implements FrameSink, StreamOwner {
   readonly #socket: Socket;
@@ -69,6 +61,7 @@ export class ServerConnection implements FrameSink, StreamOwner {
   readonly #user: ConnectionUser;
   readonly #reader = new FrameReader(this);
   readonly #hpack = new HpackDecoder();
+  readonly #blocks = new HeaderBlocks();
   readonly #output: FrameOutput;
   readonly #streams = new Map<number, ServerStream>();
   /** Streams with a body that waits for room in a window or in the socket. */
@@ -77,7 +70,6 @@ export class ServerConnection implements FrameSink, StreamOwner {
   readonly #stopped = new StoppedStreams();
   readonly #resets: TokenBucket;
   readonly #idleFrames: TokenBucket;
-  #block: OpenBlock | undefined;
   /** Of the streams that were taken: what GOAWAY names. */
   #lastStreamId = 0;
   /** Of those that the client opened. */
@@ -199,17 +191,17 @@ export class ServerConnection implements FrameSink, StreamOwner {
     if (!this.#isGreeted && type !== frameType.settings) {
       throw protocolError("the first frame is not SETTINGS");
     }
-    const block = this.#block;
-    if (block !== undefined && (type !== frameType.continuation || streamId !== block.streamId)) {
+    const open = this.#blocks.openStreamId;
+    if (open !== undefined && (type !== frameType.continuation || streamId !== open)) {
       throw protocolError("a header block is interrupted");
     }
     switch (type) {
       case frameType.data:
         return this.#onData(flags, streamId, payload);
       case frameType.headers:
-        return this.#onHeaders(flags, streamId, payload);
+        return this.#onBlock(this.#blocks.begin(flags, streamId, payload));
       case frameType.continuation:
-        return this.#onContinuation(flags, payload);
+        return this.#onBlock(this.#blocks.continue(flags, payload));
       case frameType.windowUpdate:
         return this.#onWindowUpdate(streamId, payload);
       case frameType.ping:
@@ -307,37 +299,11 @@ export class ServerConnection implements FrameSink, StreamOwner {
     stream.receiveWindow = window;
   }
 
-  #onHeaders(flags: number, streamId: number, payload: Buffer): void {
-    if ((streamId & 1) === 0) throw protocolError(`HEADERS on stream ${streamId}`);
-    let piece = unpadded(flags, payload);
-    if ((flags & flag.priority) !== 0) {
-      if (piece.length < 5) throw new ConnectionError(errorCode.frameSizeError, "short HEADERS");
-      if ((uint32At(piece, 0) & 0x7fffffff) === streamId) {
-        throw protocolError("a stream that depends on itself");
-      }
-      piece = piece.subarray(5);
-    }
-    const endStream = (flags & flag.endStream) !== 0;
-    if ((flags & flag.endHeaders) !== 0) return this.#onBlock(streamId, endStream, piece);
-    this.#block = { streamId, endStream, pieces: [Buffer.from(piece)], bytes: piece.length };
-  }
-
-  #onContinuation(flags: number, piece: Buffer): void {
-    const block = this.#block;
-    if (block === undefined) throw protocolError("CONTINUATION without HEADERS");
-    block.bytes += piece.length;
-    if (block.bytes > maxBlockBytes || block.pieces.length >= maxBlockFrames) {
-      throw new ConnectionError(errorCode.enhanceYourCalm, "header block too large");
-    }
-    block.pieces.push(Buffer.from(piece));
-    if ((flags & flag.endHeaders) === 0) return;
-    this.#block = undefined;
-    this.#onBlock(block.streamId, block.endStream, Buffer.concat(block.pieces));
-  }
-
-  #onBlock(streamId: number, endStream: boolean, block: Uint8Array): void {
+  #onBlock(block: HeaderBlock | undefined): void {
+    if (block === undefined) return;
+    const { streamId, endStream } = block;
     const collector = new HeaderCollector(this.#options.maxHeaderListBytes);
-    this.#hpack.decode(block, collector.add);
+    this.#hpack.decode(block.bytes, collector.add);
     const known = this.#streams.get(streamId);
     if (known !== undefined) return this.#onTrailers(known, endStream, collector);
     if (streamId <= this.#highestStreamId) {
@@ -542,19 +508,10 @@ export class ServerConnection implements FrameSink, StreamOwner {
   }
 }
 
-/** The payload of a frame without its padding (section 6.1). */
-function unpadded(flags: number, payload: Buffer): Buffer {
-  if ((flags & flag.padded) === 0) return payload;
-  const padding = payload[0];
-  if (padding === undefined || padding >= payload.length) throw protocolError("padding");
-  return payload.subarray(1, payload.length - padding);
-}
-
 function expectLength(payload: Uint8Array, bytes: number, what: string): void {
   if (payload.length === bytes) return;
   throw new ConnectionError(errorCode.frameSizeError, `${what} of ${payload.length} bytes`);
 }
 
-const protocolError = (message: string) => new ConnectionError(errorCode.protocolError, message);
 const windowOverflow = () =>
   new ConnectionError(errorCode.flowControlError, "a window of more than 2^31-1 bytes");
