@@ -5,8 +5,6 @@ import { loopSlicer, type Slicer, sliceMs } from "../../src/pdata/json/slices.ts
 import type { Payload } from "../../src/pdata/payload.ts";
 import type { LogStreams } from "../../src/self-telemetry/log-sink.ts";
 import type { DebugConfig } from "./config.ts";
-import { detailedLines } from "./detailed.ts";
-import { normalLines } from "./normal.ts";
 import { countHeads } from "./otlp-json.ts";
 import { LogOutput, type Output, StreamOutput } from "./output.ts";
 import { Sampler } from "./sampler.ts";
@@ -57,8 +55,7 @@ export class DebugExporter implements Exporter {
   /** All lines, each with its end; made in slices so that the event loop is not held up. */
   async #textOf(payload: Payload, abort: AbortSignal): Promise<string> {
     const lines: string[] = [];
-    const isDetailed = this.#config.verbosity === "detailed";
-    const steps = isDetailed ? detailedLines(payload, lines) : normalLines(payload, lines);
+    const steps = await this.#stepsOf(payload, lines);
     let sliceEndMs = this.#slicer.now() + sliceMs;
     for (const _ of steps) {
       if (this.#slicer.now() < sliceEndMs) continue;
@@ -71,6 +68,14 @@ export class DebugExporter implements Exporter {
       sliceEndMs = this.#slicer.now() + sliceMs;
     }
     return lines.map((line) => `${line}\n`).join("");
+  }
+
+  /** What verbosity basic does not need is not loaded for it. */
+  async #stepsOf(payload: Payload, lines: string[]): Promise<Generator<void>> {
+    if (this.#config.verbosity === "detailed") {
+      return (await import("./detailed.ts")).detailedLines(payload, lines);
+    }
+    return (await import("./normal.ts")).normalLines(payload, lines);
   }
 
   async #write(message: string, fields?: LogFields): Promise<void> {

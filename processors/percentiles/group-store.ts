@@ -1,7 +1,8 @@
 /** All groups: finds them by their series, makes them within the limits, and forgets those that fell silent. */
-import { hash } from "node:crypto";
+
 import type { Settings } from "../../src/component.ts";
 import { CardinalityGuard, overflowKey } from "../../src/metrics/cardinality-guard.ts";
+import { hash } from "../../src/node-crypto.ts";
 import { AttributeCursor, writeKeyValue } from "../../src/pdata/attributes.ts";
 import { type Attribute, canonicalText } from "../../src/pdata/series/attributes.ts";
 import {

@@ -1,6 +1,7 @@
 /** Answers by Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): who sends again is counted once. */
-import { createHash } from "node:crypto";
+
 import type { Clock } from "../../src/clock.ts";
+import { createHash } from "../../src/node-crypto.ts";
 import { type Answer, retryAfter } from "./answers.ts";
 
 interface Entry {

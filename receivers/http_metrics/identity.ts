@@ -1,5 +1,5 @@
 /** Who sends: what idempotency keys and rate limits are kept apart by. */
-import { createHash } from "node:crypto";
+import { createHash } from "../../src/node-crypto.ts";
 import type { HttpExchange } from "../../src/transport.ts";
 
 /**

@@ -6,7 +6,6 @@ import { budgetFull, Reservation } from "../../src/net/reservation.ts";
 import { inSlices, loopSlicer } from "../../src/pdata/json/slices.ts";
 import { createPayload } from "../../src/pdata/payload.ts";
 import type { ParsedFamily } from "../../src/prometheus/parse/family.ts";
-import { formatOf, stepsOf } from "../../src/prometheus/parse/parse.ts";
 import type { HttpExchange } from "../../src/transport.ts";
 import { type Answer, mediaTypeOf, refusalOf, send, textAnswer, unknownCoding } from "./answers.ts";
 import { type Group, partOf, sizeOf } from "./group.ts";
@@ -21,6 +20,9 @@ interface PushOptions {
   readonly compressionAlgorithms: readonly string[];
   readonly includeMetadata: boolean;
 }
+
+/** The parsers are loaded when somebody pushes. */
+const loadParsers = () => import("../../src/prometheus/parse/parse.ts");
 
 const allowed = "DELETE, POST, PUT";
 /** Of the body's size: what it is when it is parsed, about. */
@@ -72,14 +74,15 @@ export class PushApi {
   }
 
   async #push(exchange: HttpExchange, path: PushPath, mode: PushMode): Promise<Answer> {
-    const unsupported = this.#unsupported(exchange);
+    const { formatOf, stepsOf } = await loadParsers();
+    const format = formatOf(exchange.headers.get("content-type")?.[0], "push");
+    const unsupported = this.#unsupported(exchange, format === "protobuf");
     if (unsupported !== undefined) return unsupported;
     const body = await exchange.body();
     const parsed = new Reservation(this.#settings.budget);
     if (!parsed.tryAdd(body.length * memoryFactor)) throw budgetFull();
     try {
       // As the Pushgateway: what is no protobuf is text, whatever its type says (curl's says form data).
-      const format = formatOf(exchange.headers.get("content-type")?.[0], "push");
       const steps = stepsOf(body, format === "protobuf" ? format : "text-push", parseLimits);
       const families = await inSlices(steps, loopSlicer);
       exchange.releaseBody();
@@ -91,12 +94,11 @@ export class PushApi {
     }
   }
 
-  #unsupported(exchange: HttpExchange): Answer | undefined {
+  #unsupported(exchange: HttpExchange, isDelimited: boolean): Answer | undefined {
     const coding = unknownCoding(exchange, this.#options.compressionAlgorithms);
     if (coding !== undefined) return textAnswer(415, `415 unsupported Content-Encoding: ${coding}`);
     const isProtobuf = mediaTypeOf(exchange) === "application/vnd.google.protobuf";
-    const format = formatOf(exchange.headers.get("content-type")?.[0], "push");
-    if (!isProtobuf || format === "protobuf") return undefined;
+    if (!isProtobuf || isDelimited) return undefined;
     const wanted = "proto=io.prometheus.client.MetricFamily; encoding=delimited";
     return textAnswer(415, `415 unsupported media type: of protobuf only ${wanted} is supported`);
   }

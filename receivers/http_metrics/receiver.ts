@@ -8,7 +8,6 @@ import type { HttpMetricsConfig } from "./config.ts";
 import { CustomApi } from "./custom-api.ts";
 import { GroupStore } from "./group-store.ts";
 import { identityOf } from "./identity.ts";
-import { openApi } from "./openapi.ts";
 import { PushApi } from "./push-api.ts";
 import { pushRoutes } from "./push-path.ts";
 import { RateLimit } from "./rate-limit.ts";
@@ -105,9 +104,10 @@ export class HttpMetricsReceiver implements Component {
   }
 }
 
-function answerOpenApi(exchange: HttpExchange): void {
+async function answerOpenApi(exchange: HttpExchange): Promise<void> {
   if (exchange.method !== "GET" && exchange.method !== "HEAD") {
     return send(exchange, textAnswer(405, "405 method not allowed", { allow: "GET, HEAD" }));
   }
+  const { openApi } = await import("./openapi.ts");
   exchange.respond(200, { "content-type": "application/json" }, openApi);
 }

@@ -1,5 +1,5 @@
 /** Values of attributes as the bytes of an AnyValue, and what actions make of them. */
-import { createHash } from "node:crypto";
+import { createHash } from "../node-crypto.ts";
 import {
   type AttributeValue,
   encodeAttribute,

@@ -1,5 +1,5 @@
 /** The sections of components: ids, types, bodies. */
-import { createHash } from "node:crypto";
+import { createHash } from "../node-crypto.ts";
 import { decode } from "./decode.ts";
 import { parseId } from "./ids.ts";
 import { isCollectorType, missingTypeHint } from "./known-types.ts";

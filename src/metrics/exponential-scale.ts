@@ -37,7 +37,10 @@ function makeTable(scale: number): OctaveTable {
   }
   return { slots, bounds };
 }
-const tables = Array.from({ length: maxTableScale + 1 }, (_, scale) => makeTable(scale));
+/** Each is made when its scale is first asked for. */
+const tables = Array.from({ length: maxTableScale + 1 }, (): OctaveTable | undefined => undefined);
+
+const tableOf = (scale: number): OctaveTable => tables[scale] ?? (tables[scale] = makeTable(scale));
 
 const double = new Float64Array(1);
 const words = new Uint32Array(double.buffer);
@@ -56,7 +59,7 @@ export function bucketIndex(value: number, scale: number): number {
   words[1] = (high & 0xfffff) | 0x3ff00000;
   const mantissa: number = double[0];
   const tableScale = scale < 0 ? 0 : scale > maxTableScale ? maxTableScale : scale;
-  const { slots, bounds } = tables[tableScale]!;
+  const { slots, bounds } = tableOf(tableScale);
   let bucket = slots[(high & 0xfffff) >>> (19 - tableScale)]!;
   if (mantissa > bounds[bucket + 1]!) bucket++;
   const index = (exponent << tableScale) + bucket;
@@ -70,7 +73,7 @@ function refine(index: number, bucket: number, mantissa: number, scale: number):
   const last = 2 ** shift - 1;
   // The last bucket of an octave has only the power of two itself in it when the mantissa is 1.
   if (bucket < 0) return (index << shift) + last;
-  const bound = tables[maxTableScale]!.bounds[bucket]!;
+  const bound = tableOf(maxTableScale).bounds[bucket]!;
   const finest = Math.ceil(Math.log1p((mantissa - bound) / bound) * (2 ** maxScale / Math.LN2)) - 1;
   const within = Math.max(finest, 0) >> (maxScale - scale);
   return (index << shift) + Math.min(within, last);
@@ -82,7 +85,7 @@ export function bucketBound(index: number, scale: number): number {
   const octave = index >> scale;
   const within = index - (octave << scale);
   const mantissa =
-    scale <= maxTableScale ? tables[scale]!.bounds[within]! : 2 ** (within / 2 ** scale);
+    scale <= maxTableScale ? tableOf(scale).bounds[within]! : 2 ** (within / 2 ** scale);
   return power(mantissa, octave);
 }
 

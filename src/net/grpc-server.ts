@@ -3,7 +3,7 @@
  * Every limit is set here or below: streams, header lists, windows, deadlines, pings, resets, age, connections.
  */
 import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import type { Clock, Timer } from "../clock.ts";
 import type { ServerTlsConfig } from "../config/fragments/tls.ts";
 import type { GrpcServerSpec, UnaryHandler } from "../transport.ts";
@@ -22,7 +22,7 @@ import {
   warnOfDrops,
 } from "./net-server.ts";
 import { Routes } from "./routes.ts";
-import { serverTlsOptions } from "./tls.ts";
+import { nodeTls, serverTlsOptions } from "./tls.ts";
 import { handshakeTimeoutMs, watchTlsFiles } from "./tls-reload.ts";
 
 export class GrpcServer implements NetServer<GrpcServerSpec> {
@@ -95,7 +95,7 @@ export class GrpcServer implements NetServer<GrpcServerSpec> {
     if (tls === undefined) {
       return createServer({ noDelay: true }, (socket) => this.#onConnection(socket));
     }
-    const server = createTlsServer({
+    const server = nodeTls().createServer({
       ...serverTlsOptions(tls),
       handshakeTimeout: handshakeTimeoutMs,
       ALPNProtocols: ["h2"],

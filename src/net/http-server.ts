@@ -1,7 +1,8 @@
 /** An HTTP/1.1 server with routes, on node:http, with every limit set. */
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from "node:http";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
+import type { Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
+import process from "node:process";
 import type { Timer } from "../clock.ts";
 import type { ServerTlsConfig } from "../config/fragments/tls.ts";
 import { asTelemetryError, TelemetryError } from "../errors.ts";
@@ -120,6 +121,8 @@ export class HttpServer implements NetServer<HttpServerSpec> {
       this.#onRequest(request, response);
     const tls = this.#spec.tls as ServerTlsConfig | undefined;
     if (tls === undefined) return createServer(options, onRequest);
+    // Loaded by the first who needs it, as nodeTls.
+    const { createServer: createTlsServer } = process.getBuiltinModule("node:https");
     const server = createTlsServer(
       { ...options, ...serverTlsOptions(tls), handshakeTimeout: handshakeTimeoutMs },
       onRequest,

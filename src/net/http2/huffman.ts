@@ -67,25 +67,34 @@ function stepOf(children: readonly [number, number][], state: number, bits: numb
   return symbol | node;
 }
 
-const tree = buildTree();
-const steps = buildSteps(tree);
-
 /** Where a string may end: behind a code, or up to seven bits into the code of all ones. */
-function endStates(): Uint8Array {
-  const mayEnd = new Uint8Array(tree.children.length);
+function endStates({ children }: Tree): Uint8Array {
+  const mayEnd = new Uint8Array(children.length);
   let node = 0;
   for (let bits = 0; bits <= 7; bits++) {
     mayEnd[node] = 1;
-    node = tree.children[node]![1];
+    node = children[node]![1];
   }
   return mayEnd;
 }
-const mayEnd = endStates();
 
-const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+class Tables {
+  readonly scratch = Buffer.allocUnsafeSlow(64 * 1024);
+  readonly steps: Int32Array;
+  readonly mayEnd: Uint8Array;
+
+  constructor(tree: Tree) {
+    this.steps = buildSteps(tree);
+    this.mayEnd = endStates(tree);
+  }
+}
+/** Made for the first coded string. */
+let tables: Tables | undefined;
 
 /** The text of a coded string of at most 16 KiB, as latin-1; undefined: it is not well-formed. */
 export function decodeHuffman(b: Uint8Array, from: number, to: number): string | undefined {
+  tables ??= new Tables(buildTree());
+  const { steps, mayEnd, scratch } = tables;
   let state = 0;
   let length = 0;
   for (let at = from; at < to; at++) {

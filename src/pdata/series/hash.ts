@@ -2,7 +2,7 @@
  * Hash and comparison of byte ranges, four bytes at a step: both run once or less a data point, so they read
  * through a DataView, which V8 turns into plain loads.
  */
-import { randomBytes } from "node:crypto";
+import { randomBytes } from "../../node-crypto.ts";
 
 /** Chosen anew in each process, so that a sender cannot choose attributes that collide. */
 const processSeed = randomBytes(4).readInt32LE();

@@ -4,8 +4,8 @@ import { Verdict } from "../../../processors/relabel/verdict.ts";
 
 const patch = (append: string) => ({
   cuts: [0, 4],
-  inserts: [Buffer.of()],
-  append: Buffer.from(append),
+  ends: [0],
+  texts: { bytes: Buffer.from(append), start: 0, end: append.length },
 });
 
 test("equal verdicts become one object, others do not", () => {

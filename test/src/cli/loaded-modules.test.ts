@@ -1,10 +1,12 @@
 /** What each verb loads, in a process of its own: only run may load gRPC, and nothing the OpenTelemetry SDK. */
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { folderWith, smallConfig } from "./support.ts";
 
 const main = join(__dirname, "../../../src/main.ts");
+const defaultConfig = readFileSync(join(__dirname, "../../../pipelines.yaml"), "utf8");
 
 /** Prints every module that was asked for, when the process ends. */
 const recorder = `
@@ -15,7 +17,7 @@ process.on("exit", () => process.stderr.write("\\nLOADED " + JSON.stringify([...
 `;
 
 function loadedBy(args: readonly string[]): { urls: string[]; status: number | null } {
-  const cwd = folderWith({ "a.yaml": smallConfig });
+  const cwd = folderWith({ "a.yaml": smallConfig, "pipelines.yaml": defaultConfig });
   const hook = `data:text/javascript,${encodeURIComponent(recorder)}`;
   const { stderr, status } = spawnSync(process.execPath, ["--import", hook, main, ...args], {
     cwd,
@@ -55,6 +57,38 @@ test("servers and clients of HTTP load no undici, which node:http's ESM wrapper 
     for (const path of ["src/cli/run.ts", "receivers/otlp/factory.ts", "exporters/otlp_http/factory.ts"])
       await import(${JSON.stringify(`file://${join(main, "../..")}/`)} + path);
     console.log(process.moduleLoadList.filter((name) => name.includes("undici")).join());
+    process.exit();
+  `;
+  const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+    encoding: "utf8",
+  });
+  expect([stdout, stderr]).toEqual(["\n", ""]);
+});
+
+test("the default configuration loads no parsers and no texts that only some requests need", () => {
+  const { urls, status } = loadedBy(["validate"]);
+  expect(status).toBe(0);
+  expect(urls.some((url) => url.includes("/receivers/http_metrics/push-api.ts"))).toBe(true);
+  expect(urls.some((url) => url.includes("/exporters/debug/debug-exporter.ts"))).toBe(true);
+  const late = /\/(prometheus\/parse\/(parse|.*-parser)|openapi|debug\/(detailed|normal))\.ts$/u;
+  expect(urls.filter((url) => late.test(url))).toEqual([]);
+});
+
+test("the components of the default configuration load neither TLS nor WebCrypto", () => {
+  const factories = [...defaultConfig.matchAll(/^(\w+):\n((?: .*\n|\n)+)/gmu)].flatMap(
+    ([, section, body]) =>
+      section === "service"
+        ? []
+        : [...body!.matchAll(/^ {2}(\w+)[\w/]*:/gmu)].map(
+            ([, type]) => `${section}/${type}/factory.ts`,
+          ),
+  );
+  expect(factories).toContain("receivers/http_metrics/factory.ts");
+  const script = `
+    for (const path of ${JSON.stringify(["src/cli/run.ts", ...factories])})
+      await import(${JSON.stringify(`file://${join(main, "../..")}/`)} + path);
+    const late = ["tls", "https", "internal/crypto/webcrypto"].map((name) => "NativeModule " + name);
+    console.log(process.moduleLoadList.filter((name) => late.includes(name)).join());
     process.exit();
   `;
   const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
