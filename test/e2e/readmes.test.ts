@@ -10,7 +10,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { errorText, load, plain } from "../src/config/support.ts";
 import { ServiceProcess } from "../support/run-service.ts";
 
@@ -130,26 +130,28 @@ async function runUntil(commands: string, directory: string, output: string) {
   }
 }
 
-(isMissing ? test.skip : test.concurrent).each(components)(
-  "the example of %s does what its README shows",
-  async (component) => {
-    const { yaml, steps } = workedExample(component);
-    const owners = ownersOfPorts(yaml);
-    expect(steps.at(-1)?.output).toBeDefined();
-    const service = await ServiceProcess.start(onFreePorts(yaml));
-    try {
-      for (const step of steps) {
-        const commands = step.commands.replaceAll(/(?<=localhost[: ])\d+/gu, (port) =>
-          portOf(service, owners.get(port)!),
-        );
-        const shown = step.output?.trim();
-        const result = await (step === steps.at(-1)
-          ? runUntil(commands, service.directory, shown!)
-          : run(commands, service.directory));
-        expect(result).toEqual({ code: 0, text: shown ?? result.text });
+(isMissing ? describe.skip : describe)("worked examples", () => {
+  test.concurrent.each(components)(
+    "the example of %s does what its README shows",
+    async (component) => {
+      const { yaml, steps } = workedExample(component);
+      const owners = ownersOfPorts(yaml);
+      expect(steps.at(-1)?.output).toBeDefined();
+      const service = await ServiceProcess.start(onFreePorts(yaml));
+      try {
+        for (const step of steps) {
+          const commands = step.commands.replaceAll(/(?<=localhost[: ])\d+/gu, (port) =>
+            portOf(service, owners.get(port)!),
+          );
+          const shown = step.output?.trim();
+          const result = await (step === steps.at(-1)
+            ? runUntil(commands, service.directory, shown!)
+            : run(commands, service.directory));
+          expect(result).toEqual({ code: 0, text: shown ?? result.text });
+        }
+      } finally {
+        expect(await service.stop()).toBe(0);
       }
-    } finally {
-      expect(await service.stop()).toBe(0);
-    }
-  },
-);
+    },
+  );
+});
