@@ -5,8 +5,6 @@
  *     block    the attribute fields of a message, side by side
  *     patch    cut, cut … : a range of the block goes, other bytes may stand there; then what is appended
  */
-import type { Bytes } from "../../src/attribute-actions/attribute-set.ts";
-import { copyBytes } from "../../src/attribute-actions/copy-bytes.ts";
 import { AttributeCursor, writeKeyValue } from "../../src/pdata/attributes.ts";
 import { Writer } from "../../src/pdata/wire.ts";
 
@@ -16,19 +14,22 @@ export type Changes = ReadonlyMap<string, string | undefined>;
 export interface AttributePatch {
   /** Ranges of the block: start, end, start, end … */
   readonly cuts: readonly number[];
-  /** Where in `texts` ends what stands in the place of each cut; what follows the last is appended. */
-  readonly ends: readonly number[];
-  /** Patches that many series share lie in one array: copying by turns from many is slower. */
-  texts: Bytes;
+  /** What stands in the place of each cut. */
+  readonly inserts: readonly Uint8Array[];
+  readonly append: Uint8Array;
 }
 
+const nothing = new Uint8Array(0);
 const cursor = new AttributeCursor();
 
 /** The patch that makes the changes to the attribute fields `number` in the block at [start, end). */
-export function patchOf(block: Bytes, number: number, changes: Changes): AttributePatch {
+export function patchOf(
+  block: { readonly bytes: Uint8Array; readonly start: number; readonly end: number },
+  number: number,
+  changes: Changes,
+): AttributePatch {
   const cuts: number[] = [];
-  const ends: number[] = [];
-  const texts = new Writer(64);
+  const inserts: Uint8Array[] = [];
   const written = new Set<string>();
   const c = cursor.reset(block.bytes, block.start, block.end, number);
   while (c.next()) {
@@ -37,14 +38,20 @@ export function patchOf(block: Bytes, number: number, changes: Changes): Attribu
     const value = written.has(key) ? undefined : changes.get(key);
     written.add(key);
     cuts.push(c.fieldStart - block.start, c.fieldEnd - block.start);
-    if (value !== undefined) writeKeyValue(texts, number, key, value);
-    ends.push(texts.position);
+    inserts.push(value === undefined ? nothing : attributeField(number, [[key, value]]));
   }
-  for (const [key, value] of changes) {
-    if (value !== undefined && !written.has(key)) writeKeyValue(texts, number, key, value);
-  }
-  const bytes = Uint8Array.from(texts.bytes.subarray(0, texts.position));
-  return { cuts, ends, texts: { bytes, start: 0, end: bytes.length } };
+  const added = [...changes].filter(([key, value]) => value !== undefined && !written.has(key));
+  return { cuts, inserts, append: attributeField(number, added) };
+}
+
+/** An array of its own: `Writer.take` gives a Buffer, whose view costs more to make and to copy. */
+function attributeField(
+  number: number,
+  attributes: readonly (readonly [string, string | undefined])[],
+): Uint8Array {
+  const out = new Writer(64);
+  for (const [key, value] of attributes) writeKeyValue(out, number, key, value);
+  return Uint8Array.from(out.bytes.subarray(0, out.position));
 }
 
 /**
@@ -52,31 +59,39 @@ export function patchOf(block: Bytes, number: number, changes: Changes): Attribu
  * [blockStart, blockEnd). Runs once a point.
  */
 export function writePatched(
-  range: Bytes,
+  range: { readonly bytes: Uint8Array; readonly start: number; readonly end: number },
   blockStart: number,
   blockEnd: number,
   patch: AttributePatch,
   out: Writer,
 ): void {
   const { bytes, end } = range;
-  const { cuts, ends, texts } = patch;
+  const { cuts, inserts, append } = patch;
   let copied = range.start;
-  let text = texts.start;
-  for (let i = 0; i < ends.length; i++) {
+  for (let i = 0; i < inserts.length; i++) {
     const cutStart = blockStart + cuts[2 * i]!;
-    const textEnd = texts.start + ends[i]!;
-    if (copied < cutStart) copyBytes(bytes, copied, cutStart, out);
-    if (text < textEnd) copyBytes(texts.bytes, text, textEnd, out);
+    if (copied < cutStart) out.raw(bytes, copied, cutStart);
+    writeAll(inserts[i]!, out);
     copied = blockStart + cuts[2 * i + 1]!;
-    text = textEnd;
   }
-  if (text < texts.end) {
-    if (copied < blockEnd) copyBytes(bytes, copied, blockEnd, out);
-    copyBytes(texts.bytes, text, texts.end, out);
+  if (append.length > 0) {
+    if (copied < blockEnd) out.raw(bytes, copied, blockEnd);
+    writeAll(append, out);
     copied = blockEnd;
   }
-  if (copied < end) copyBytes(bytes, copied, end, out);
+  if (copied < end) out.raw(bytes, copied, end);
+}
+
+/** As out.raw, which would make a view of the array first. */
+function writeAll(bytes: Uint8Array, out: Writer): void {
+  const { length } = bytes;
+  if (length === 0) return;
+  out.reserve(length);
+  out.bytes.set(bytes, out.position);
+  out.position += length;
 }
 
 /** Bytes of a patch's texts. */
-export const patchBytes = ({ texts }: AttributePatch): number => texts.end - texts.start;
+export function patchBytes({ inserts, append }: AttributePatch): number {
+  return inserts.reduce((sum, { length }) => sum + length, append.length);
+}

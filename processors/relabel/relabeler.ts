@@ -2,36 +2,26 @@
  * Relabelling of payloads. The series of each point is recognised by its bytes and has its verdict noted on
  * it, so that rules run once a series and not once a point.
  */
-import type { Bytes } from "../../src/attribute-actions/attribute-set.ts";
-import { AttributeRegion, gather } from "../../src/attribute-actions/item-editor.ts";
 import type { Payload, Settings } from "../../src/component.ts";
 import { createPayload } from "../../src/pdata/payload.ts";
 import { onRegular } from "../../src/pdata/regular.ts";
-import {
-  drop,
-  keep,
-  type Rewriter,
-  replaced,
-  rewriteRegular,
-  type Verdict as Said,
-} from "../../src/pdata/rewrite.ts";
+import { drop, keep, replaced, rewriteRegular } from "../../src/pdata/rewrite.ts";
 import { SeriesInterner } from "../../src/pdata/series/interner.ts";
-import { dataViewOf, Writer } from "../../src/pdata/wire.ts";
-import { writePatched } from "./attribute-patch.ts";
+import type { Point } from "../../src/pdata/series/point.ts";
 import { Collisions } from "./collisions.ts";
 import type { RuleConfig } from "./config.ts";
 import { Explainer } from "./explainer.ts";
-import { MetricList } from "./metric-list.ts";
+import { writePoint } from "./point-writer.ts";
 import { Regroup } from "./regroup.ts";
 import { compileRules, type Rule } from "./rules.ts";
 import { SharedVerdicts } from "./shared-verdicts.ts";
 import {
+  changesPoint,
   type DropReason,
   drops,
   judge,
   moves,
   type RelabelMemos,
-  type RelabelMetric,
   type RelabelSeries,
   type Verdict,
 } from "./verdict.ts";
@@ -41,8 +31,6 @@ const maxNotedBytes = (series: RelabelSeries) => 2 * series.length + 256;
 
 /** Keeps or drops points only. */
 const filtering = new Set(["keep", "drop", "keepequal", "dropequal"]);
-
-const region = new AttributeRegion();
 
 type MetricsPayload = Payload<"metrics">;
 
@@ -58,10 +46,6 @@ export class Relabeler {
   /** Of the payload in hand: a verdict a point, and the flags of all. */
   #verdicts: Verdict[] = [];
   #flags = 0;
-  readonly #metrics = new MetricList();
-  readonly #rewriter: Rewriter = {
-    point: (place, out) => this.#relabelPoint(this.#metrics.at(place), place, out),
-  };
 
   /** Remembers series of about maxCacheBytes. */
   constructor(
@@ -87,41 +71,29 @@ export class Relabeler {
 
   /** The payload as the rules leave it; undefined: nothing is left. */
   relabel(payload: MetricsPayload): MetricsPayload | undefined {
-    try {
-      const left = onRegular(payload, this.#relabelRegular);
-      if ((this.#flags & drops) !== 0) this.#countDrops(this.#verdicts);
-      return left;
-    } finally {
-      this.#verdicts = [];
-      this.#metrics.clear();
-    }
+    const verdicts: Verdict[] = [];
+    this.#verdicts = verdicts;
+    this.#flags = 0;
+    this.#interner.forEachPoint(payload, this.#take);
+    const flags = this.#flags;
+    this.#verdicts = [];
+    if (flags === 0) return payload;
+    if ((flags & drops) !== 0) this.#countDrops(verdicts);
+    return onRegular(payload, (regular) => {
+      const edits = (flags & (drops | changesPoint)) !== 0;
+      const edited = edits ? rewritePoints(regular, verdicts) : regular;
+      if (edited === undefined || (flags & moves) === 0) return edited;
+      return this.#regroup(edited, verdicts);
+    });
   }
 
-  readonly #relabelRegular = (payload: MetricsPayload): MetricsPayload | undefined => {
-    this.#verdicts = [];
-    this.#flags = 0;
-    this.#metrics.clear();
-    this.#interner.forEachMetric(payload, this.#metrics.add);
-    const edited = rewriteRegular(payload, this.#rewriter);
-    if (edited === undefined || (this.#flags & moves) === 0) return edited;
-    return this.#regroup(edited, this.#verdicts);
-  };
-
-  /** Runs once a point: a series that is known costs a comparison of its bytes. */
-  #relabelPoint(metric: RelabelMetric, point: Bytes, out: Writer): Said {
-    const { bytes, start, end } = point;
-    const { attributes } = metric.layout;
-    const { start: from, end: to, inOnePiece } = region.find(bytes, start, end, attributes);
-    if (!inOnePiece) return this.#relabelPoint(metric, gathered(point, attributes), out);
-    const series = this.#interner.seriesAt(metric, dataViewOf(bytes), from, to);
+  /** Runs for each point: a series that is known costs two loads. */
+  readonly #take = (point: Point<RelabelMemos>): void => {
+    const { series } = point;
     const verdict = series.memo ?? this.#judge(series);
     this.#verdicts.push(verdict);
     this.#flags |= verdict.flags;
-    if (verdict.dropReason !== undefined) return drop;
-    if (verdict.patch === undefined) return keep;
-    writePatched(point, from, to, verdict.patch, out);
-    return replaced;
-  }
+  };
 
   #countDrops(verdicts: readonly Verdict[]): void {
     const counts = new Map<DropReason, number>();
@@ -166,9 +138,19 @@ export class Relabeler {
   }
 }
 
-/** Attribute fields with others between them, put together. */
-function gathered({ bytes, start, end }: Bytes, attributes: number): Bytes {
-  const out = new Writer(end - start);
-  gather(bytes, start, end, attributes, out);
-  return { bytes: out.bytes, start: 0, end: out.position };
+/** Drops points and gives others their new attributes, in place. */
+function rewritePoints(
+  payload: MetricsPayload,
+  verdicts: readonly Verdict[],
+): MetricsPayload | undefined {
+  let next = 0;
+  return rewriteRegular(payload, {
+    point(place, out) {
+      const verdict = verdicts[next++]!;
+      if (verdict.dropReason !== undefined) return drop;
+      if (verdict.patch === undefined) return keep;
+      writePoint(place, verdict.patch, out);
+      return replaced;
+    },
+  });
 }

@@ -1,15 +1,10 @@
-import type { Bytes } from "../../src/attribute-actions/attribute-set.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** Verdicts that are remembered for sharing, and the longest description of one. */
 const maxVerdicts = 4096;
 const maxKeyLength = 1024;
 
-const slabBytes = 64 * 1024;
-const empty = new Uint8Array(0);
-
-const textOf = ({ bytes, start, end }: Bytes) =>
-  Buffer.from(bytes.subarray(start, end)).toString("latin1");
+const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1");
 
 /**
  * One object for equal verdicts. Thousands of series have few different verdicts; as one object each they
@@ -18,9 +13,6 @@ const textOf = ({ bytes, start, end }: Bytes) =>
 export class SharedVerdicts {
   readonly #verdicts = new Map<string, Verdict>();
   #keyChars = 0;
-  /** The texts of patches lie in it. */
-  #slab = empty;
-  #slabUsed = 0;
 
   /** Bytes it holds, about: a verdict's texts are in its key, too. */
   get heldBytes(): number {
@@ -41,24 +33,12 @@ export class SharedVerdicts {
     }
     this.#keyChars += key.length;
     this.#verdicts.set(key, verdict);
-    if (verdict.patch !== undefined) verdict.patch.texts = this.#inSlab(verdict.patch.texts);
     return verdict;
-  }
-
-  #inSlab({ bytes, start, end }: Bytes): Bytes {
-    const length = end - start;
-    if (this.#slabUsed + length > this.#slab.length) {
-      this.#slab = new Uint8Array(slabBytes);
-      this.#slabUsed = 0;
-    }
-    const at = this.#slabUsed;
-    this.#slab.set(bytes.subarray(start, end), at);
-    this.#slabUsed += length;
-    return { bytes: this.#slab, start: at, end: at + length };
   }
 }
 
 function keyOf({ name, resource, patch }: Verdict): string {
-  const texts = patch === undefined ? undefined : textOf(patch.texts);
-  return JSON.stringify([name, resource?.key, patch?.cuts, patch?.ends, texts]);
+  const texts = patch?.inserts.map(textOf);
+  const appended = patch === undefined ? undefined : textOf(patch.append);
+  return JSON.stringify([name, resource?.key, patch?.cuts, texts, appended]);
 }

@@ -1,6 +1,6 @@
 /** What the rules make of a series: worked out once, noted on the series as long as it is remembered. */
 import type { Attribute } from "../../src/pdata/series/attributes.ts";
-import type { Memos, Metric, Series } from "../../src/pdata/series/interned.ts";
+import type { Memos, Series } from "../../src/pdata/series/interned.ts";
 import { type AttributePatch, type Changes, patchBytes, patchOf } from "./attribute-patch.ts";
 import { applyRules, type LabelMap, type Rule, TextTooLongError } from "./rules.ts";
 
@@ -64,7 +64,6 @@ export interface RelabelMemos extends Memos {
 }
 
 export type RelabelSeries = Series<RelabelMemos>;
-export type RelabelMetric = Metric<RelabelMemos>;
 
 /** The labels that rules made of a series, where they let it pass. */
 export interface Relabelled {

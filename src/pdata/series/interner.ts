@@ -18,21 +18,6 @@ import { RawCache } from "./raw-cache.ts";
 /** Called for each point in order; the point is reused and must not be kept. */
 export type PointSink<M extends Memos = Memos> = (point: Point<M>) => void;
 
-/** Called for each metric that has a data field, in order: `at` is where its body starts in `part`. */
-export type MetricSink<M extends Memos = Memos> = (
-  metric: Metric<M>,
-  part: Uint8Array,
-  at: number,
-) => void;
-
-/** What to do at a metric, its body's start and the range of its data. */
-type Visit<M extends Memos> = (
-  metric: Metric<M>,
-  at: number,
-  dataStart: number,
-  dataEnd: number,
-) => void;
-
 const defaultMaxBytes = 32 * 1024 * 1024;
 
 /**
@@ -77,31 +62,17 @@ export class SeriesInterner<M extends Memos = Memos> {
   }
 
   forEachPoint(payload: Payload<"metrics">, sink: PointSink<M>): void {
-    this.#walk(payload, (metric, _, start, end) => this.#points(metric, start, end, sink));
-  }
-
-  /** For users that walk over the points themselves and ask `seriesAt`. */
-  forEachMetric(payload: Payload<"metrics">, sink: MetricSink<M>): void {
-    this.#walk(payload, (metric, at) => sink(metric, this.#point.bytes, at));
-  }
-
-  /** The series of a metric's point whose attribute fields, nothing between them, are [start, end) of `view`. */
-  seriesAt(metric: Metric<M>, view: DataView, start: number, end: number): Series<M> {
-    return this.#series(metric, view, start, end - start);
-  }
-
-  #walk(payload: Payload<"metrics">, visit: Visit<M>): void {
     for (const part of payload.parts) {
       this.#point.bytes = part;
       this.#point.view = new DataView(part.buffer, part.byteOffset, part.byteLength);
       const cursor = new Cursor().reset(part);
       while (cursor.next()) {
-        if (cursor.number === 1) this.#resourceMetrics(cursor.valueStart, cursor.valueEnd, visit);
+        if (cursor.number === 1) this.#resourceMetrics(cursor.valueStart, cursor.valueEnd, sink);
       }
     }
   }
 
-  #resourceMetrics(start: number, end: number, visit: Visit<M>): void {
+  #resourceMetrics(start: number, end: number, sink: PointSink<M>): void {
     const { bytes } = this.#point;
     const cursor = this.#cursor.reset(bytes, start, end);
     const schemaUrl = [0, 0];
@@ -131,12 +102,12 @@ export class SeriesInterner<M extends Memos = Memos> {
     const scopes = new Cursor().reset(bytes, start, end);
     while (scopes.next()) {
       if (scopes.number === scopeField) {
-        this.#scopeMetrics(resource, scopes.valueStart, scopes.valueEnd, visit);
+        this.#scopeMetrics(resource, scopes.valueStart, scopes.valueEnd, sink);
       }
     }
   }
 
-  #scopeMetrics(resource: Resource<M>, start: number, end: number, visit: Visit<M>): void {
+  #scopeMetrics(resource: Resource<M>, start: number, end: number, sink: PointSink<M>): void {
     const { bytes } = this.#point;
     const cursor = this.#cursor.reset(bytes, start, end);
     const schemaUrl = [0, 0];
@@ -162,11 +133,11 @@ export class SeriesInterner<M extends Memos = Memos> {
     this.#lastScope = scope;
     const metrics = new Cursor().reset(bytes, start, end);
     while (metrics.next()) {
-      if (metrics.number === 2) this.#metric(scope, metrics.valueStart, metrics.valueEnd, visit);
+      if (metrics.number === 2) this.#metric(scope, metrics.valueStart, metrics.valueEnd, sink);
     }
   }
 
-  #metric(scope: Scope<M>, start: number, end: number, visit: Visit<M>): void {
+  #metric(scope: Scope<M>, start: number, end: number, sink: PointSink<M>): void {
     const cursor = this.#cursor.reset(this.#point.bytes, start, end);
     let layout: PointLayout | undefined;
     let dataStart = 0;
@@ -192,7 +163,7 @@ export class SeriesInterner<M extends Memos = Memos> {
       (hash) => new Metric<M>(scope, hash, this.#key(), traits),
     );
     this.#lastMetric = metric;
-    visit(metric, start, dataStart, dataEnd);
+    this.#points(metric, dataStart, dataEnd, sink);
   }
 
   /** Temporality and monotonicity may stand before or behind the points. */

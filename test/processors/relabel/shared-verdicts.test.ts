@@ -4,8 +4,8 @@ import { Verdict } from "../../../processors/relabel/verdict.ts";
 
 const patch = (append: string) => ({
   cuts: [0, 4],
-  ends: [0],
-  texts: { bytes: Buffer.from(append), start: 0, end: append.length },
+  inserts: [Buffer.of()],
+  append: Buffer.from(append),
 });
 
 test("equal verdicts become one object, others do not", () => {
