@@ -364,9 +364,12 @@ export class Writer {
       this.reserve(needed);
       this.bytes.copyWithin(at + needed, start, this.position);
     }
-    const after = at + needed + length;
-    this.position = at;
-    this.varint(length);
-    this.position = after;
+    this.position = at + needed + length;
+    // Not by varint(): that makes room behind a position, and would keep only what stands before it.
+    const b = this.bytes;
+    let p = at;
+    let rest = length;
+    for (; rest >= 128; rest = Math.floor(rest / 128)) b[p++] = (rest % 128) | 128;
+    b[p] = rest;
   }
 }
