@@ -1,6 +1,6 @@
 /**
- * The server's side of one HTTP/2 connection (RFC 9113), read and written by hand: node:http2 costs 90 µs a call
- * and twice the memory traffic, this a tenth. Only what a gRPC server needs: no push, no priorities, no CONNECT.
+ * The server's side of one HTTP/2 connection (RFC 9113), read and written by hand. With node:http2 a request of
+ * 100 spans costs the whole service 179 µs, with this 103: fewer objects a call, fewer bytes allocated. Only what a gRPC server needs: no push, no priorities, no CONNECT.
  *
  * - What was received is credited at once: who takes a body bounds it by the message size and the memory budget.
  * - Everything that a reply consists of leaves in one write, behind the reads of the same turn of the loop.
@@ -107,10 +107,6 @@ export class ServerConnection implements FrameSink, StreamOwner {
 
   get remoteAddress(): string | undefined {
     return this.#socket.remoteAddress;
-  }
-
-  get isDestroyed(): boolean {
-    return this.#isOver;
   }
 
   /** Whether the client has read nothing of what waits for it for so long; to be asked now and then. */
