@@ -1,5 +1,5 @@
 /** `repomind-telemetry/instrument`: what an application imports to measure itself (docs/instrument.md). */
-export { setErrorType, setRoute } from "./http-requests.ts";
+export { setErrorType, setRoute } from "./http/requests.ts";
 export { instrumentHttp, start } from "./telemetry.ts";
 export type {
   Adder,

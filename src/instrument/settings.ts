@@ -1,7 +1,7 @@
-import type { Pair } from "./attribute-bytes.ts";
 import { type Environment, otlpVariable, parsePairs, variable } from "./environment.ts";
-import type { Target } from "./post.ts";
+import type { Pair } from "./metrics/attribute-bytes.ts";
 import type { Problems } from "./problems.ts";
+import type { Target } from "./sending/post.ts";
 import type { HttpOptions, StartOptions } from "./types.ts";
 
 /** Every option with its value: given, from the environment, or by default. */

@@ -1,9 +1,9 @@
-import { backgroundClock } from "./background-clock.ts";
-import { installExitHooks } from "./exit-hooks.ts";
-import { Exporting } from "./exporting.ts";
-import { HttpServerMetrics } from "./http-server.ts";
-import { InstrumentRegistry } from "./meter.ts";
+import { HttpServerMetrics } from "./http/server.ts";
+import { InstrumentRegistry } from "./metrics/meter.ts";
 import { messageOf, Problems } from "./problems.ts";
+import { backgroundClock } from "./sending/background-clock.ts";
+import { installExitHooks } from "./sending/exit-hooks.ts";
+import { Exporting } from "./sending/exporting.ts";
 import { objectOr, resolveSettings, type Settings } from "./settings.ts";
 import type { FlushResult, HttpOptions, Meter, StartOptions, Stats, Telemetry } from "./types.ts";
 

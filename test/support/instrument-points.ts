@@ -1,7 +1,8 @@
 /** What instruments send, read by the foreign codec. */
-import { type EncodedRequest, Encoder } from "../../src/instrument/encoder.ts";
-import { InstrumentRegistry } from "../../src/instrument/meter.ts";
+
+import { InstrumentRegistry } from "../../src/instrument/metrics/meter.ts";
 import { Problems } from "../../src/instrument/problems.ts";
+import { type EncodedRequest, Encoder } from "../../src/instrument/sending/encoder.ts";
 import { requestTypes } from "./otlp-proto.ts";
 
 type Json = Record<string, unknown>;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import { retryAfterMs } from "../../../src/instrument/post.ts";
 import { Problems } from "../../../src/instrument/problems.ts";
+import { retryAfterMs } from "../../../src/instrument/sending/post.ts";
 import { resolveSettings } from "../../../src/instrument/settings.ts";
 import type { StartOptions } from "../../../src/instrument/types.ts";
 

@@ -1,6 +1,6 @@
+import type { Attributes, Value } from "../types.ts";
 import type { Pair } from "./attribute-bytes.ts";
 import type { AttributeRules } from "./attribute-rules.ts";
-import type { Attributes, Value } from "./types.ts";
 
 /** Ways in which an application may write one attribute set before the order of its keys is no longer remembered. */
 const aliasesPerSeries = 4;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import type { MethodSeries } from "./http-series.ts";
+import type { MethodSeries } from "./series.ts";
 
 /** A request from the reading of its headers until its response ends. */
 export class MeasuredRequest {

@@ -1,6 +1,6 @@
+import type { Problems } from "../problems.ts";
+import type { Attributes, Value } from "../types.ts";
 import type { Pair } from "./attribute-bytes.ts";
-import type { Problems } from "./problems.ts";
-import type { Attributes, Value } from "./types.ts";
 
 const maxAttributes = 128;
 const maxValueLength = 1024;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import type { InstrumentOptions } from "../../../src/instrument/types.ts";
-import { Bench } from "../../support/instrument-points.ts";
+import type { InstrumentOptions } from "../../../../src/instrument/types.ts";
+import { Bench } from "../../../support/instrument-points.ts";
 
 describe("counters", () => {
   test("a cumulative sum of what was added, bound or not", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
-import type { Answer } from "../../../src/instrument/post.ts";
-import { Problems } from "../../../src/instrument/problems.ts";
-import { Sender } from "../../../src/instrument/sender.ts";
-import { FakeClock } from "../../support/fake-clock.ts";
+import { Problems } from "../../../../src/instrument/problems.ts";
+import type { Answer } from "../../../../src/instrument/sending/post.ts";
+import { Sender } from "../../../../src/instrument/sending/sender.ts";
+import { FakeClock } from "../../../support/fake-clock.ts";
 
 type Reply = Partial<Answer> | Error;
 

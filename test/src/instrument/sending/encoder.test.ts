@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { Bench, decodeRequest, pointsOf, resourceOf } from "../../support/instrument-points.ts";
+import { Bench, decodeRequest, pointsOf, resourceOf } from "../../../support/instrument-points.ts";
 
 function filled(series: number): Bench {
   const bench = new Bench({ maxSeries: series });

@@ -13,11 +13,11 @@ import { createServer as createTlsServer, get as getSecurely } from "node:https"
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { setErrorType, setRoute } from "../../../src/instrument/http-requests.ts";
-import { HttpServerMetrics } from "../../../src/instrument/http-server.ts";
-import { Problems } from "../../../src/instrument/problems.ts";
-import type { HttpOptions } from "../../../src/instrument/types.ts";
-import { Bench, type Point } from "../../support/instrument-points.ts";
+import { setErrorType, setRoute } from "../../../../src/instrument/http/requests.ts";
+import { HttpServerMetrics } from "../../../../src/instrument/http/server.ts";
+import { Problems } from "../../../../src/instrument/problems.ts";
+import type { HttpOptions } from "../../../../src/instrument/types.ts";
+import { Bench, type Point } from "../../../support/instrument-points.ts";
 
 let bench: Bench;
 let metrics: HttpServerMetrics | undefined;
@@ -211,7 +211,7 @@ describe("requests that are answered", () => {
 
 test("servers of node:https, by their scheme", async () => {
   await serve(() => {});
-  const folder = join(__dirname, "..", "..", "testdata", "tls-server");
+  const folder = join(__dirname, "..", "..", "..", "testdata", "tls-server");
   const pem = (name: string) => readFileSync(join(folder, name));
   const secure = createTlsServer(
     { cert: pem("server.pem"), key: pem("server.key") },

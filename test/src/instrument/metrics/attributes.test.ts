@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import * as fc from "fast-check";
-import type { Declared } from "../../../src/instrument/attribute-rules.ts";
-import { type Attributes, Bench } from "../../support/instrument-points.ts";
+import type { Declared } from "../../../../src/instrument/metrics/attribute-rules.ts";
+import { type Attributes, Bench } from "../../../support/instrument-points.ts";
 
 const value = fc.oneof(
   fc.constantFrom("a", "b", "1", "true", ""),

@@ -1,10 +1,10 @@
-import { Writer, wireLength } from "../pdata/wire.ts";
+import { Writer, wireLength } from "../../pdata/wire.ts";
+import { messageOf, type Problems } from "../problems.ts";
+import type { Attributes } from "../types.ts";
 import { type Pair, writeAttributes } from "./attribute-bytes.ts";
 import { AttributeIndex } from "./attribute-index.ts";
 import { AttributeRules, type Declared } from "./attribute-rules.ts";
 import { ByteRows } from "./byte-rows.ts";
-import { messageOf, type Problems } from "./problems.ts";
-import type { Attributes } from "./types.ts";
 
 export interface FamilyOptions {
   readonly name: string;

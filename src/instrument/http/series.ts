@@ -1,6 +1,6 @@
 /** The metrics of HTTP servers and the series of one method and scheme, bound at first use. */
-import { BoundedNames } from "./bounded-names.ts";
-import type { Adder, Counter, Instrument, Meter, Recorder } from "./types.ts";
+import { BoundedNames } from "../metrics/bounded-names.ts";
+import type { Adder, Counter, Instrument, Meter, Recorder } from "../types.ts";
 
 /** The boundaries that the HTTP conventions recommend, in seconds. */
 const durationBounds = [

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer } from "../../clock.ts";
 
 const maxDelayMs = 2 ** 31 - 1;
 const within = (delayMs: number) => Math.min(Math.max(delayMs, 1), maxDelayMs);

@@ -1,14 +1,9 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import {
-  Connection,
-  connectionKey,
-  MeasuredRequest,
-  type SocketWithState,
-} from "./http-requests.ts";
-import { HttpInstruments } from "./http-series.ts";
-import { messageOf, type Problems } from "./problems.ts";
-import type { HttpOptions, Meter } from "./types.ts";
+import { messageOf, type Problems } from "../problems.ts";
+import type { HttpOptions, Meter } from "../types.ts";
+import { Connection, connectionKey, MeasuredRequest, type SocketWithState } from "./requests.ts";
+import { HttpInstruments } from "./series.ts";
 
 const startChannel = "http.server.request.start";
 const finishChannel = "http.server.response.finish";

@@ -1,12 +1,12 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
+import type { Family } from "../metrics/family.ts";
+import { messageOf, type Problems } from "../problems.ts";
+import type { Settings } from "../settings.ts";
+import type { FlushResult } from "../types.ts";
 import { postBlocking } from "./blocking-post.ts";
 import { type EncodedRequest, Encoder } from "./encoder.ts";
-import type { Family } from "./family.ts";
 import { Poster, type Target } from "./post.ts";
-import { messageOf, type Problems } from "./problems.ts";
 import { type QueuedRequest, Sender } from "./sender.ts";
-import type { Settings } from "./settings.ts";
-import type { FlushResult } from "./types.ts";
 
 /** With room for the last point below 1 MiB, a size of the encoder's buffer. */
 const maxRequestBytes = 1_000_000;

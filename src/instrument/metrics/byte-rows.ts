@@ -1,4 +1,4 @@
-import type { Writer } from "../pdata/wire.ts";
+import type { Writer } from "../../pdata/wire.ts";
 
 /** Pieces of bytes, one after another in one array: no object per piece. */
 export class ByteRows {

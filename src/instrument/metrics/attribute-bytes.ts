@@ -4,8 +4,8 @@
  *     attributes = repeated KeyValue { 1: key string  2: value AnyValue }
  *     AnyValue   = 1: string | 2: bool | 3: int64 | 4: double
  */
-import { type Writer, wireFixed64, wireVarint } from "../pdata/wire.ts";
-import type { Value } from "./types.ts";
+import { type Writer, wireFixed64, wireVarint } from "../../pdata/wire.ts";
+import type { Value } from "../types.ts";
 
 export type Pair = readonly [key: string, value: Value];
 

@@ -7,9 +7,9 @@
  *     Metric          = 1: name  2: description  3: unit  5: Gauge | 7: Sum | 9: Histogram | 10: ExponentialHistogram
  *     Gauge … E.H.    = 1: points  2: aggregation_temporality  3: is_monotonic (Sum)
  */
-import { Writer, wireFixed64, wireVarint } from "../pdata/wire.ts";
-import { type Pair, writeAttributes } from "./attribute-bytes.ts";
-import type { Family, Pass } from "./family.ts";
+import { Writer, wireFixed64, wireVarint } from "../../pdata/wire.ts";
+import { type Pair, writeAttributes } from "../metrics/attribute-bytes.ts";
+import type { Family, Pass } from "../metrics/family.ts";
 
 export interface EncodedRequest {
   readonly body: Uint8Array;

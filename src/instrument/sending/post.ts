@@ -1,6 +1,6 @@
 /** One OTLP/HTTP request on a connection that is kept. */
 import type * as http from "node:http";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../../clock.ts";
 
 export interface Target {
   readonly url: URL;

@@ -1,7 +1,7 @@
+import { messageOf } from "../problems.ts";
+import type { Attributes, ObservedKind } from "../types.ts";
 import type { FamilyOptions } from "./family.ts";
 import { NumberFamily } from "./number-family.ts";
-import { messageOf } from "./problems.ts";
-import type { Attributes, ObservedKind } from "./types.ts";
 
 type Read = (observe: (value: number, attributes?: Attributes) => void) => void;
 

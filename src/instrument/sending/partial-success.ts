@@ -1,7 +1,7 @@
 /**
  *     ExportMetricsServiceResponse = 1: PartialSuccess { 1: rejected_data_points int64  2: error_message string }
  */
-import { Cursor } from "../pdata/wire.ts";
+import { Cursor } from "../../pdata/wire.ts";
 
 export interface Rejection {
   readonly points: number;

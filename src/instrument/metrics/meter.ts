@@ -1,9 +1,4 @@
-import { ExplicitFamily } from "./explicit-family.ts";
-import { ExponentialFamily } from "./exponential-family.ts";
-import type { Family, FamilyOptions } from "./family.ts";
-import { GaugeFamily, SumFamily } from "./number-family.ts";
-import { ObservedFamily } from "./observed-family.ts";
-import { messageOf, type Problems } from "./problems.ts";
+import { messageOf, type Problems } from "../problems.ts";
 import type {
   Counter,
   HistogramOptions,
@@ -12,7 +7,12 @@ import type {
   Meter,
   Observe,
   ObservedKind,
-} from "./types.ts";
+} from "../types.ts";
+import { ExplicitFamily } from "./explicit-family.ts";
+import { ExponentialFamily } from "./exponential-family.ts";
+import type { Family, FamilyOptions } from "./family.ts";
+import { GaugeFamily, SumFamily } from "./number-family.ts";
+import { ObservedFamily } from "./observed-family.ts";
 
 /** The instrument name syntax of the OpenTelemetry API. */
 const nameSyntax = /^[a-z][-_./a-z0-9]{0,254}$/iu;

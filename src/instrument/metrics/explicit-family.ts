@@ -3,7 +3,8 @@
  *                          6: bucket_counts packed fixed64  7: explicit_bounds packed double
  *                          9: attributes  11: min double  12: max double
  */
-import { Writer, wireFixed64, wireLength } from "../pdata/wire.ts";
+import { Writer, wireFixed64, wireLength } from "../../pdata/wire.ts";
+import type { Attributes, Recorder } from "../types.ts";
 import {
   Family,
   type FamilyOptions,
@@ -12,7 +13,6 @@ import {
   temporalityDelta,
 } from "./family.ts";
 import { Slab } from "./slab.ts";
-import type { Attributes, Recorder } from "./types.ts";
 
 /** A row: sum, min, max, then a count for each bucket. */
 const sumCell = 0;

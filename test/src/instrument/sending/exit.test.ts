@@ -5,10 +5,10 @@ import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { OtlpHttpSink } from "../../support/otlp-http-sink.ts";
+import { OtlpHttpSink } from "../../../support/otlp-http-sink.ts";
 
-const entry = join(__dirname, "..", "..", "..", "src", "instrument", "index.ts");
-const certificates = join(__dirname, "..", "..", "testdata", "tls-server");
+const entry = join(__dirname, "..", "..", "..", "..", "src", "instrument", "index.ts");
+const certificates = join(__dirname, "..", "..", "..", "testdata", "tls-server");
 const pem = (name: string) => readFileSync(join(certificates, name));
 let sink: OtlpHttpSink;
 /** Takes connections and never answers. */

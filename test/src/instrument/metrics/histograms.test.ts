@@ -1,9 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import * as fc from "fast-check";
-import { ExponentialHistogram } from "../../../src/metrics/exponential-histogram.ts";
-import { readExponentialPoint } from "../../../src/metrics/exponential-histogram-otlp.ts";
-import { Bench } from "../../support/instrument-points.ts";
-import { protoType } from "../../support/otlp-proto.ts";
+import { ExponentialHistogram } from "../../../../src/metrics/exponential-histogram.ts";
+import { readExponentialPoint } from "../../../../src/metrics/exponential-histogram-otlp.ts";
+import { Bench } from "../../../support/instrument-points.ts";
+import { protoType } from "../../../support/otlp-proto.ts";
 
 const values = fc.array(
   fc.oneof(

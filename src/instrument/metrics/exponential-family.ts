@@ -1,6 +1,7 @@
-import { ExponentialHistogram } from "../metrics/exponential-histogram.ts";
-import { writeExponentialFields } from "../metrics/exponential-histogram-otlp.ts";
-import type { Writer } from "../pdata/wire.ts";
+import { ExponentialHistogram } from "../../metrics/exponential-histogram.ts";
+import { writeExponentialFields } from "../../metrics/exponential-histogram-otlp.ts";
+import type { Writer } from "../../pdata/wire.ts";
+import type { Attributes, Recorder } from "../types.ts";
 import {
   Family,
   type FamilyOptions,
@@ -8,7 +9,6 @@ import {
   temporalityCumulative,
   temporalityDelta,
 } from "./family.ts";
-import type { Attributes, Recorder } from "./types.ts";
 
 const isRecordable = (value: number) =>
   typeof value === "number" && value >= 0 && value <= Number.MAX_VALUE;

@@ -1,7 +1,7 @@
-import type { Clock, Timer } from "../clock.ts";
+import type { Clock, Timer } from "../../clock.ts";
+import { messageOf, type Problems } from "../problems.ts";
 import { readRejection } from "./partial-success.ts";
 import type { Answer } from "./post.ts";
-import { messageOf, type Problems } from "./problems.ts";
 
 export interface QueuedRequest {
   readonly body: Uint8Array;

@@ -1,7 +1,8 @@
 /**
  *     NumberDataPoint = 2: start fixed64  3: time fixed64  4: value double  7: attributes
  */
-import { type Writer, wireFixed64 } from "../pdata/wire.ts";
+import { type Writer, wireFixed64 } from "../../pdata/wire.ts";
+import type { Adder, Attributes, ObservedKind, Recorder } from "../types.ts";
 import {
   Family,
   type FamilyOptions,
@@ -10,7 +11,6 @@ import {
   temporalityDelta,
 } from "./family.ts";
 import { Slab } from "./slab.ts";
-import type { Adder, Attributes, ObservedKind, Recorder } from "./types.ts";
 
 /** Also false of NaN, Infinity, and of what is no number: comparing those could throw. */
 const isWithin = (value: number, least: number) =>
