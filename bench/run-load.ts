@@ -58,7 +58,7 @@ export async function withLoad<T>(
   }
 }
 
-/** Starts load and system, warms up with a quarter of the requests, then measures: µs CPU an item. */
+/** Starts load and system, warms up with half of the requests, then measures: µs CPU an item. */
 export function measureLoad(
   kind: SystemKind,
   yaml: string,
@@ -75,7 +75,7 @@ async function measureRequests(
   load: LoadProcess,
   requests: number,
 ): Promise<Sample> {
-  await load.send(Math.ceil(requests / 4));
+  await load.send(Math.ceil(requests / 2));
   const before = system.cpuSeconds();
   const result = await load.send(requests);
   const cpuSeconds = system.cpuSeconds() - before;

@@ -5,8 +5,8 @@
 import type { Signal } from "../src/pdata/payload.ts";
 import { Writer } from "../src/pdata/wire.ts";
 
-const startNs = 1_800_000_000_000_000_000n;
-const nowNs = 1_800_003_600_000_000_000n;
+export const startNs = 1_800_000_000_000_000_000n;
+export const nowNs = 1_800_003_600_000_000_000n;
 
 /** Writes the fields of one message in the given order. */
 type Fields = readonly (() => void)[];
@@ -119,6 +119,8 @@ function testbedPoint(s: Shape, requestIndex: number, point: number): () => void
     ]);
 }
 
+const delta = 1;
+const cumulative = 2;
 const bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /** 10 metrics, `points` in all, five attributes that repeat from request to request, 30 % histograms. */
@@ -127,6 +129,7 @@ export function repeatMetrics(
   points = 1000,
   order: FieldOrder = "ascending",
   resources = 10,
+  temporality = cumulative,
 ): Uint8Array {
   const s = new Shape(order);
   const perMetric = points / 10;
@@ -134,12 +137,12 @@ export function repeatMetrics(
     s.message(2, 3, [
       () => s.w.string(1, `http.server.metric.${m}`),
       () => s.w.string(3, "s"),
-      m < 3 ? () => histogram(s, perMetric, requestIndex) : () => sum(s, perMetric, requestIndex),
+      () => (m < 3 ? histogram : sum)(s, perMetric, requestIndex, temporality),
     ]);
   return s.request(requestIndex % resources, range(10).map(metric));
 }
 
-function sum(s: Shape, points: number, requestIndex: number): void {
+function sum(s: Shape, points: number, requestIndex: number, temporality: number): void {
   const point = (k: number) => () =>
     s.message(1, 2, [
       () => s.fixed64(2, startNs),
@@ -147,10 +150,11 @@ function sum(s: Shape, points: number, requestIndex: number): void {
       () => s.double(4, k * requestIndex + 0.5),
       () => repeatAttributes(s, 7, k),
     ]);
-  s.message(7, 3, [...range(points).map(point), () => s.varint(2, 2), () => s.varint(3, 1)]);
+  const traits = [() => s.varint(2, temporality), () => s.varint(3, 1)];
+  s.message(7, 3, [...range(points).map(point), ...traits]);
 }
 
-function histogram(s: Shape, points: number, requestIndex: number): void {
+function histogram(s: Shape, points: number, requestIndex: number, temporality: number): void {
   const point = (k: number) => () =>
     s.message(1, 2, [
       () => s.fixed64(2, startNs),
@@ -161,7 +165,7 @@ function histogram(s: Shape, points: number, requestIndex: number): void {
       () => packed(s, 7, bounds),
       () => repeatAttributes(s, 9, k),
     ]);
-  s.message(9, 3, [...range(points).map(point), () => s.varint(2, 2)]);
+  s.message(9, 3, [...range(points).map(point), () => s.varint(2, temporality)]);
 }
 
 function packed(s: Shape, number: number, values: readonly (bigint | number)[]): void {
@@ -254,11 +258,29 @@ export const shapes = {
     make: (i: number, size: number, resources?: number) =>
       repeatMetrics(i, size, "ascending", resources),
   },
+  /** repeat, with times that go on from sending to sending (bench/requests.ts). */
+  cumulative: {
+    signal: "metrics",
+    make: (i: number, size: number, resources?: number) =>
+      repeatMetrics(i, size, "ascending", resources),
+    timed: "cumulative",
+  },
+  delta: {
+    signal: "metrics",
+    make: (i: number, size: number, resources?: number) =>
+      repeatMetrics(i, size, "ascending", resources, delta),
+    timed: "delta",
+  },
   spans: { signal: "traces", make: (i: number, size: number) => spans(size, i) },
   logs: { signal: "logs", make: (i: number, size: number) => logs(size, i) },
 } as const satisfies Record<
   string,
-  { signal: Signal; make: (requestIndex: number, size: number, resources?: number) => Uint8Array }
+  {
+    signal: Signal;
+    make: (requestIndex: number, size: number, resources?: number) => Uint8Array;
+    /** Times go on: of cumulative points the time, of deltas also the start. */
+    timed?: "cumulative" | "delta";
+  }
 >;
 
 export type ShapeName = keyof typeof shapes;

@@ -16,11 +16,14 @@ export interface Work {
   readonly inFlight?: number;
 }
 
+/** Of timed shapes each series comes by one connection: in order. */
+const resourcesOf = (shape: LoadOptions["shape"]) => ("timed" in shapes[shape] ? 8 : 10);
+
 export async function loadOptions(work: Work, withSink: boolean): Promise<LoadOptions> {
   return {
     shape: work.shape,
     size: work.size,
-    resources: 10,
+    resources: resourcesOf(work.shape),
     protocol: work.protocol ?? "grpc",
     compression: work.compression ?? "none",
     target: await freePort(),
@@ -87,13 +90,13 @@ ${quiet}
 
 interface Processor {
   readonly ours: string;
-  /** Absent: reads ours. */
-  readonly peers?: string;
+  /** Absent: reads ours; undefined: has none. */
+  readonly peers?: string | undefined;
 }
 
 const through = (name: string, work: Work, processor: Processor, goal?: Goal): Row => ({
   name,
-  against: "contrib",
+  against: "peers" in processor && processor.peers === undefined ? "none" : "contrib",
   measures: [cpuPerItem("point", goal)],
   async run(system) {
     const options = await loadOptions(work, false);
@@ -120,8 +123,11 @@ const relabel = `relabel: { relabel_configs: [
   { target_label: deployment.environment, replacement: production },
   { source_labels: [http.request.method], regex: (.+), target_label: http.request.method, replacement: ANY },
   { regex: 'network\\.protocol\\.version', action: labeldrop } ] }`;
+const percentiles = "percentiles: { window: 60s, slide: 5s }";
 
 const repeat = { shape: "repeat", size: 1000, requests: 2000 } as const;
+/** Twice as many: the rewriting processors are compiled for up to two seconds. */
+const long = { ...repeat, requests: 4000 } as const;
 const testbed = { shape: "testbed", size: 700, requests: 3000 } as const;
 
 export const otlpRows: readonly Row[] = [
@@ -141,14 +147,29 @@ export const otlpRows: readonly Row[] = [
   ),
   memory,
   through("OTLP -> batch -> nop, repeat", repeat, { ours: "batch:" }),
-  through("OTLP -> attributes -> nop, repeat", repeat, { ours: attributes }, ratio(0.5)),
-  through("OTLP -> attributes -> nop, testbed", testbed, { ours: attributes }, ratio(0.5)),
-  through("OTLP -> resource -> nop, repeat", repeat, { ours: resource }, ratio(0.5)),
-  through("OTLP -> metrics_transform -> nop, repeat", repeat, { ours: transforms }, ratio(0.5)),
+  through("OTLP -> attributes -> nop, repeat", long, { ours: attributes }, ratio(0.5)),
+  through("OTLP -> attributes -> nop, testbed", testbed, { ours: attributes }),
+  through("OTLP -> resource -> nop, repeat", long, { ours: resource }, ratio(0.5)),
+  through("OTLP -> metrics_transform -> nop, repeat", long, { ours: transforms }, ratio(0.5)),
   through(
     "OTLP -> relabel -> nop, repeat (peer: attributes)",
-    repeat,
+    long,
     { ours: relabel, peers: attributes },
     ratio(0.5),
+  ),
+  through(
+    "OTLP -> cumulative_to_delta -> nop, repeat",
+    { ...long, shape: "cumulative" },
+    { ours: "cumulativetodelta:" },
+  ),
+  through(
+    "OTLP -> delta_to_cumulative -> nop, repeat",
+    { ...long, shape: "delta" },
+    { ours: "delta_to_cumulative:", peers: undefined },
+  ),
+  through(
+    "OTLP -> percentiles -> nop, repeat",
+    { ...long, shape: "delta" },
+    { ours: percentiles, peers: undefined },
   ),
 ];

@@ -4,9 +4,9 @@
  *     point = head attributes tail        attributes at [attributesStart, attributesEnd), or `edited`
  */
 import type { Bytes } from "../../src/attribute-actions/attribute-set.ts";
-import { copyBytes } from "../../src/attribute-actions/copy-bytes.ts";
 import type { EditResult } from "../../src/attribute-actions/edit-cache.ts";
 import { AttributeRegion, gather } from "../../src/attribute-actions/item-editor.ts";
+import { copyBytes } from "../../src/pdata/copy-bytes.ts";
 import { Writer } from "../../src/pdata/wire.ts";
 import type { Arena } from "./arena.ts";
 

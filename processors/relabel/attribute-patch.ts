@@ -5,7 +5,9 @@
  *     block    the attribute fields of a message, side by side
  *     patch    cut, cut … : a range of the block goes, other bytes may stand there; then what is appended
  */
+
 import { AttributeCursor, writeKeyValue } from "../../src/pdata/attributes.ts";
+import { copyBytes } from "../../src/pdata/copy-bytes.ts";
 import { Writer } from "../../src/pdata/wire.ts";
 
 /** New values of attributes by key, as texts; undefined: the attribute goes. */
@@ -70,16 +72,16 @@ export function writePatched(
   let copied = range.start;
   for (let i = 0; i < inserts.length; i++) {
     const cutStart = blockStart + cuts[2 * i]!;
-    if (copied < cutStart) out.raw(bytes, copied, cutStart);
+    if (copied < cutStart) copyBytes(bytes, copied, cutStart, out);
     writeAll(inserts[i]!, out);
     copied = blockStart + cuts[2 * i + 1]!;
   }
   if (append.length > 0) {
-    if (copied < blockEnd) out.raw(bytes, copied, blockEnd);
+    if (copied < blockEnd) copyBytes(bytes, copied, blockEnd, out);
     writeAll(append, out);
     copied = blockEnd;
   }
-  if (copied < end) out.raw(bytes, copied, end);
+  if (copied < end) copyBytes(bytes, copied, end, out);
 }
 
 /** As out.raw, which would make a view of the array first. */

@@ -1,9 +1,9 @@
 /** Edits the attributes of items where they lie; everything else of an item is copied as bytes. */
 
+import { copyBytes } from "../pdata/copy-bytes.ts";
 import { keep, replaced, type Verdict } from "../pdata/rewriter.ts";
 import { lengthAt, lengthEnd, skipValue } from "../pdata/series/point.ts";
 import { Cursor, Writer } from "../pdata/wire.ts";
-import { copyBytes } from "./copy-bytes.ts";
 import type { EditResult } from "./edit-cache.ts";
 
 /** The attribute fields of one message; reused. */

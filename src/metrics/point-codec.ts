@@ -40,6 +40,7 @@ export interface HistogramPoint extends PointHead {
   min: number | undefined;
   max: number | undefined;
   counts: Float64Array;
+  /** Shared with other points: never written to. */
   bounds: Float64Array;
 }
 
@@ -116,10 +117,28 @@ function moreCounts(before: Float64Array, view: DataView, start: number, end: nu
   return values;
 }
 
-function moreBounds(before: Float64Array, view: DataView, start: number, end: number) {
+/** One array for points that have equal bounds and come one after another: it is kept for each series. */
+let recentBounds: Float64Array = none;
+
+function moreBounds(
+  before: Float64Array,
+  view: DataView,
+  start: number,
+  end: number,
+): Float64Array {
+  if (before.length === 0 && areRecent(view, start, end)) return recentBounds;
   const values = withRoom(before, start, end);
   for (let p = start, i = before.length; p < end; p += 8) values[i++] = view.getFloat64(p, true);
+  recentBounds = values;
   return values;
+}
+
+function areRecent(view: DataView, start: number, end: number): boolean {
+  if (recentBounds.length * 8 !== end - start) return false;
+  for (let p = start, i = 0; p < end; p += 8) {
+    if (!Object.is(view.getFloat64(p, true), recentBounds[i++])) return false;
+  }
+  return true;
 }
 
 const uint64At = (view: DataView, p: number) =>

@@ -2,14 +2,16 @@
  * One request's body on its way in, in one contiguous array.
  *
  * The memory that it takes is reserved before it is allocated, and follows what has really arrived: an
- * announced length alone reserves little (at most four times of what came, or 128 KiB), and a body in tiny pieces costs
- * its bytes, not an object for each piece.
+ * announced length alone reserves little (at most 16 times of what came, or 128 KiB), and a body in tiny pieces costs
+ * its bytes, not an object for each piece. With 16 times a body of 256 KiB in HTTP/2 frames of 16 KiB takes one array:
+ * each one more is collected by V8 all the sooner.
  */
 import type { Reservation } from "./reservation.ts";
 
 const smallestBytes = 1024;
 /** An announced length up to this is believed: most requests then need one array, and a lie costs no more. */
 const believedBytes = 128 * 1024;
+const believedFactor = 16;
 const empty = new Uint8Array(0);
 
 export class BodyBuffer {
@@ -60,7 +62,7 @@ export class BodyBuffer {
     if (length <= old.length && !this.#isView) return true;
     const wanted =
       announcedBytes >= length
-        ? Math.min(announcedBytes, Math.max(length * 4, believedBytes))
+        ? Math.min(announcedBytes, Math.max(length * believedFactor, believedBytes))
         : Math.max(length * 2, smallestBytes);
     if (!this.#reservation.tryAdd(wanted - old.length)) return false;
     // Of its own: a slice of Node's pool would keep its neighbours alive.

@@ -1,4 +1,4 @@
-import type { Writer } from "../pdata/wire.ts";
+import type { Writer } from "./wire.ts";
 
 const empty = new Uint8Array(0);
 const emptyView: DataView = new DataView(empty.buffer);
