@@ -59,9 +59,13 @@ export const errorCatalogue = {
     summary: "The service is stopping and takes no new data.",
     remedy: "Send again when it is back.",
   },
+  GROUP_LIMIT: {
+    summary: "A receiver keeps as many groups of pushed metrics as its configuration allows.",
+    remedy: "Delete groups that are no longer needed, or raise max_groups.",
+  },
   SERIES_LIMIT: {
-    summary: "A receiver keeps as many groups or series as its configuration allows.",
-    remedy: "Delete groups that are no longer needed, or raise max_groups or max_series.",
+    summary: "A receiver keeps as many series as its configuration allows.",
+    remedy: "Delete groups that are no longer needed, or raise max_series.",
   },
   METADATA_LIMIT: {
     summary: "More combinations of metadata values than metadata_cardinality_limit allows.",

@@ -43,6 +43,8 @@ export class CustomApi {
   readonly #options: CustomOptions;
   readonly #arrivals: Arrivals;
   readonly #idempotency: Idempotency | undefined;
+  /** Settles when the flush before has left. */
+  #leaving: Promise<unknown> = Promise.resolve();
 
   constructor(
     edge: Edge<"metrics">,
@@ -164,14 +166,20 @@ export class CustomApi {
     outcome: Outcome,
     parsed: Reservation,
   ): Promise<Answer> {
-    // Times are given in the order in which flushes leave: nothing may come between this and the hand-over.
-    const arrival = this.#arrivals.next();
-    const bytes = flush.encode(document.resource as Resource | undefined, arrival.times);
-    const payload = createPayload("metrics", [bytes], [flush.points]);
-    parsed.release();
-    exchange.releaseBody();
-    const taken = this.#edge.consume(payload, this.#contextOf(exchange));
-    const error = await refusalOfTaking(taken, arrival);
+    const resource = document.resource as Resource | undefined;
+    // Times are given in the order in which flushes leave: nothing may come between an arrival and its hand-over.
+    const leaving = this.#leaving.then(async () => {
+      const arrival = this.#arrivals.next();
+      const bytes = await inSlices(flush.encode(resource, arrival.times), loopSlicer);
+      const payload = createPayload("metrics", [bytes], [flush.points]);
+      parsed.release();
+      exchange.releaseBody();
+      const taken = this.#edge.consume(payload, this.#contextOf(exchange));
+      return { refusal: refusalOfTaking(taken, arrival) };
+    });
+    // Whoever it belongs to gets the failure: it awaits `leaving`.
+    this.#leaving = Promise.allSettled([leaving]);
+    const error = await (await leaving).refusal;
     if (error !== undefined) return this.#refuse(error, outcome.accepted);
     return outcomeAnswer(outcome.rejected === 0 ? 200 : 207, outcome);
   }

@@ -7,6 +7,7 @@
  *     Gauge, Sum, …   = 1: points  2: aggregation_temporality (delta: 1)          Sum = 3: is_monotonic
  */
 import { writeKeyValue } from "../../src/pdata/any-value.ts";
+import { runSteps } from "../../src/pdata/json/slices.ts";
 import { Writer, wireVarint } from "../../src/pdata/wire.ts";
 import type { AttributeScalar, Item } from "./custom-item.ts";
 import {
@@ -35,7 +36,7 @@ interface MetricDraft {
 
 type Attributes = Readonly<Record<string, AttributeScalar>>;
 
-/** Shared: a flush is written in one go. */
+/** Shared: a small flush is written in one go. */
 const scratch = new Writer(4096);
 
 export class Flush {
@@ -94,21 +95,21 @@ export class Flush {
     return metric;
   }
 
-  /** The whole request in OTLP. */
-  encode(resource: Attributes | undefined, times: FlushTimes): Uint8Array {
+  /** The whole request in OTLP, in steps. */
+  *encode(resource: Attributes | undefined, times: FlushTimes): Generator<void, Uint8Array> {
     const estimate = this.#attributes.position + this.points * pointBytes;
     if (estimate <= largestScratchBytes) {
       scratch.reset();
-      this.#write(scratch, resource, times);
+      runSteps(this.#write(scratch, resource, times));
       return scratch.take();
     }
     // A large one gets a buffer of its own, so that it is neither copied nor kept here.
     const out = new Writer(estimate);
-    this.#write(out, resource, times);
+    yield* this.#write(out, resource, times);
     return out.bytes.subarray(0, out.position);
   }
 
-  #write(out: Writer, resource: Attributes | undefined, times: FlushTimes): void {
+  *#write(out: Writer, resource: Attributes | undefined, times: FlushTimes): Generator<void, void> {
     const root = out.begin(1, 3);
     if (resource !== undefined) {
       const at = out.begin(1, 2);
@@ -117,7 +118,7 @@ export class Flush {
     }
     const scope = out.begin(2, 3);
     const written = { out, times, attributes: this.#attributes.bytes };
-    for (const metric of this.#metrics) writeMetric(written, metric);
+    for (const metric of this.#metrics) yield* writeMetric(written, metric);
     out.end(scope);
     out.end(root);
   }
@@ -178,14 +179,23 @@ function writeAttribute(out: Writer, field: number, key: string, value: Attribut
 
 const deltaTemporality = 1;
 
-function writeMetric(written: PointContext, { item, points }: MetricDraft): void {
+/** Points written between two pauses at most: half a millisecond. */
+const pointsOfStep = 500;
+
+function* writeMetric(written: PointContext, { item, points }: MetricDraft): Generator<void, void> {
   const { out } = written;
   const metric = out.begin(2, 2);
   out.string(1, item.name);
   if (item.description !== "") out.string(2, item.description);
   if (item.unit !== "") out.string(3, item.unit);
   const data = out.begin(forms[item.kind].field, 2);
-  for (const point of points.values()) writePoint(written, point);
+  let left = pointsOfStep;
+  for (const point of points.values()) {
+    writePoint(written, point);
+    if (--left > 0) continue;
+    left = pointsOfStep;
+    yield;
+  }
   if (item.kind !== "gauge") {
     out.tag(2, wireVarint);
     out.varint(deltaTemporality);
@@ -196,4 +206,5 @@ function writeMetric(written: PointContext, { item, points }: MetricDraft): void
   }
   out.end(data);
   out.end(metric);
+  yield;
 }

@@ -74,10 +74,13 @@ export class GroupStore {
     };
     const { maxGroups, maxSeries } = this.#bounds;
     if (more.groups > 0 && this.#count >= maxGroups) {
-      throw full(`there are ${maxGroups} groups already (max_groups)`);
+      throw full("GROUP_LIMIT", `there are ${maxGroups} groups already (max_groups)`);
     }
     if (more.series > 0 && this.#series + more.series > maxSeries) {
-      throw full(`the groups would have more than ${maxSeries} series (max_series)`);
+      throw full(
+        "SERIES_LIMIT",
+        `the groups would have more than ${maxSeries} series (max_series)`,
+      );
     }
     if (more.bytes > 0 && !this.#settings.budget.tryReserve(more.bytes)) throw budgetFull();
     if (more.bytes < 0) this.#settings.budget.release(-more.bytes);
@@ -119,8 +122,8 @@ export class GroupStore {
   }
 }
 
-const full = (cause: string) =>
-  new TelemetryError("SERIES_LIMIT", `cannot keep the pushed metrics: ${cause}`, {
+const full = (code: "GROUP_LIMIT" | "SERIES_LIMIT", cause: string) =>
+  new TelemetryError(code, `cannot keep the pushed metrics: ${cause}`, {
     retryable: true,
     retryAfterMs: retryMs,
   });

@@ -1,6 +1,9 @@
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { factory as bearerAuth } from "../../../extensions/bearer_token_auth/factory.ts";
+import { Flush } from "../../../receivers/http_metrics/custom-flush.ts";
+import { checkItem, isProblem } from "../../../receivers/http_metrics/custom-item.ts";
+import { flushTimes } from "../../../receivers/http_metrics/custom-point.ts";
 import { TelemetryError } from "../../../src/errors.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { testSettings } from "../../support/settings.ts";
@@ -625,4 +628,39 @@ test("requests without valid credentials are 401, and identities have keys of th
     return (await receiver.custom(item, headers)).headers.get("idempotent-replayed");
   };
   expect([await send("a"), await send("b"), await send("a")]).toEqual([null, null, "true"]);
+});
+
+describe("large requests", () => {
+  const counters = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({
+      name: `c${i % 50}`,
+      type: "counter",
+      value: 1,
+      attributes: { i },
+    }));
+
+  test("are written in steps", () => {
+    const flush = new Flush(1_000_000);
+    for (const raw of counters(20_000)) {
+      const item = checkItem(raw, nowMs);
+      if (isProblem(item)) throw new Error(item.message);
+      flush.add(item);
+    }
+    expect([...flush.encode(undefined, flushTimes(1n, 2n))].length).toBeGreaterThan(40);
+  });
+
+  test("leave in the order of their windows, whatever comes while they are written", async () => {
+    const receiver = await startHttpMetrics({ custom: { max_points: 40_000 } });
+    const large = receiver.custom(counters(40_000));
+    let isDone = false;
+    const whole = large.finally(() => (isDone = true));
+    while (!isDone) await Promise.all([receiver.custom(counters(1)), receiver.custom(counters(2))]);
+    expect((await whole).status).toBe(200);
+    await receiver.custom(counters(1));
+    const windows = receiver.edge.payloads.map((payload) => pointsOf(metricsOf(payload)[0]!)[0]!);
+    expect(windows.length).toBeGreaterThan(2);
+    for (const [i, { startTimeUnixNano }] of windows.entries()) {
+      if (i > 0) expect(startTimeUnixNano).toBe(windows[i - 1]!.timeUnixNano);
+    }
+  });
 });

@@ -47,7 +47,7 @@ test("whatever comes is taken or explained, and what is taken is valid OTLP", ()
         const problem = isProblem(item) ? item : flush.add(item);
         if (problem !== undefined) expect(problem.message).not.toBe("");
       }
-      const { items } = verifyAndNormalise("metrics", flush.encode(undefined, times));
+      const { items } = verifyAndNormalise("metrics", runSteps(flush.encode(undefined, times)));
       expect(items).toBe(flush.points);
     }),
   );
@@ -72,7 +72,7 @@ test("increments are added up by series, whatever the order of items and attribu
         const key = `${name} ${zone}`;
         expected.set(key, (expected.get(key) ?? 0) + value);
       }
-      const bytes = flush.encode(undefined, times);
+      const bytes = runSteps(flush.encode(undefined, times));
       const payload = createPayload("metrics", [bytes], [flush.points]);
       const found = new Map<string, number>();
       for (const metric of metricsOf(payload)) {

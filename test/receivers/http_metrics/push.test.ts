@@ -423,10 +423,18 @@ describe("bounds", () => {
     expect([await push("a", 2), await push("b", 2), await push("c", 0)]).toEqual([200, 200, 503]);
     await receiver.push("DELETE", "job/b");
     expect(await push("c", 0)).toBe(200);
-    const labels = { receiver: "http_metrics", api: "push", reason: "series_limit" };
-    expect(receiver.meter.value("rmt_http_metrics_refused", labels)).toBe(3);
+    const refused = (reason: string) =>
+      receiver.meter.value("rmt_http_metrics_refused", {
+        receiver: "http_metrics",
+        api: "push",
+        reason,
+      });
+    expect([refused("series_limit"), refused("group_limit")]).toEqual([2, 1]);
     // The reason is in the text: of equal texts the log's sampler lets only ten pass.
-    expect(receiver.said).toEqual([expect.stringContaining("refused (series_limit);")]);
+    expect(receiver.said).toEqual([
+      expect.stringContaining("refused (series_limit);"),
+      expect.stringContaining("refused (group_limit);"),
+    ]);
     expect((await receiver.push("PUT", "job/d", "x 1\n")).headers.get("retry-after")).toBe("60");
   });
 
