@@ -28,6 +28,10 @@ export interface ExponentialData {
 
 const noBuckets: Buckets = { offset: 0, counts: new Float64Array(0) };
 
+const isEmpty = ({ counts }: Buckets) => counts.every((count) => count === 0);
+const hasNoBuckets = ({ positive, negative }: ExponentialData) =>
+  isEmpty(positive) && isEmpty(negative);
+
 /** Indices outside the normal doubles are drawn to their ends, so that bounds stay few and distinct. */
 const lowestExponent = -1022;
 const highestExponent = 1024;
@@ -103,10 +107,12 @@ export class ExponentialRange {
 
   /** Takes a histogram in and gives it back at a scale that is not finer than the family's. */
   fit(data: ExponentialData): ExponentialData {
-    if (data.scale < this.scale) this.#coarsenTo(data.scale);
-    const scale = Math.min(data.scale, this.scale);
-    const positive = atScale(data.positive, data.scale, scale);
-    const negative = atScale(data.negative, data.scale, scale);
+    // Of an empty histogram the scale says nothing; senders leave it at zero.
+    const tellsNothing = data.scale < this.scale && hasNoBuckets(data);
+    if (data.scale < this.scale && !tellsNothing) this.#coarsenTo(data.scale);
+    const { scale } = this;
+    const positive = tellsNothing ? noBuckets : atScale(data.positive, data.scale, scale);
+    const negative = tellsNothing ? noBuckets : atScale(data.negative, data.scale, scale);
     this.#extend(this.#positive, positive);
     this.#extend(this.#negative, negative);
     if (!this.#zero && (data.zeroCount > 0 || negative.counts.length > 0)) {

@@ -8,15 +8,21 @@ interface Verb extends Accepts {
   readonly summary: string;
   readonly run: (options: Options) => Promise<number>;
 }
+/** A verb with flags and a help of its own. */
+interface OwnVerb {
+  readonly summary: string;
+  readonly main: (args: readonly string[]) => Promise<number>;
+}
 
 const configFlags = ["config", "set", "feature-gates"] as const;
 
-const verbs: Readonly<Record<string, Verb>> = {
-  run: {
-    summary: "run the service (default)",
-    flags: [...configFlags, "memory-budget", "shutdown-timeout"],
-    run: async (o) => (await import("./run.ts")).run(o),
-  },
+const runVerb: Verb = {
+  summary: "run the service (default)",
+  flags: [...configFlags, "memory-budget", "shutdown-timeout"],
+  run: async (o) => (await import("./run.ts")).run(o),
+};
+const verbs: Readonly<Record<string, Verb | OwnVerb>> = {
+  run: runVerb,
   validate: {
     summary: "check the configuration and exit",
     flags: configFlags,
@@ -42,6 +48,10 @@ const verbs: Readonly<Record<string, Verb>> = {
     flags: ["force"],
     positionals: 1,
     run: async (o) => (await import("./init.ts")).init(o),
+  },
+  demo: {
+    summary: "run the service with an app and traffic (demo --help)",
+    main: async (args) => (await import("./demo.ts")).demo(args),
   },
 };
 /** The Collector's older name of the verb. */
@@ -77,7 +87,8 @@ export async function main(args: readonly string[]): Promise<number> {
     const [first] = args;
     const named = first !== undefined && !first.startsWith("-");
     if (named && ["help", "version"].includes(first)) return await main([`--${first}`]);
-    const verb = named ? verbOf(verbAliases.get(first) ?? first) : verbs["run"]!;
+    const verb = named ? verbOf(verbAliases.get(first) ?? first) : runVerb;
+    if ("main" in verb) return await verb.main(args.slice(1));
     const options = parseOptions(named ? args.slice(1) : args, verb);
     if (options.help) return print(helpText());
     if (options.version)
@@ -89,7 +100,7 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function verbOf(name: string): Verb {
+function verbOf(name: string): Verb | OwnVerb {
   if (Object.hasOwn(verbs, name)) return verbs[name]!;
   const near = nearest(name, Object.keys(verbs));
   const suggestion = near === undefined ? "" : `; did you mean ${near}?`;
@@ -103,7 +114,7 @@ function print(text: string): number {
 }
 
 function describe(error: unknown): string {
-  if (error instanceof UsageError) return `${error.message}\nSee repomind-telemetry --help.`;
+  if (error instanceof UsageError) return `${error.message}\nSee ${error.help}.`;
   if (error instanceof TelemetryError) return error.message;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

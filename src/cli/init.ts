@@ -34,7 +34,7 @@ function schemaReference(target: string, schema: string): string {
 }
 
 /** pipelines.yaml of the package: above src/ in the sources, above dist/src/ when built. */
-function shippedConfig(): string {
+export function shippedConfig(): string {
   const candidates = ["../../pipelines.yaml", "../../../pipelines.yaml"].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
   );

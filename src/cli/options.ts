@@ -1,5 +1,5 @@
 /** Command-line flags: the Collector's, and ours. */
-import { parseArgs } from "node:util";
+import { type ParseArgsConfig, parseArgs } from "node:util";
 import { parseDuration } from "../config/duration.ts";
 import { nearest } from "../config/suggest.ts";
 
@@ -19,8 +19,17 @@ export interface Options {
   readonly positionals: readonly string[];
 }
 
-/** A mistake on the command line; printed with a pointer to --help. */
-export class UsageError extends Error {}
+/** A mistake on the command line; printed with a pointer to the help. */
+export class UsageError extends Error {
+  readonly help: string;
+  constructor(message: string, help = "repomind-telemetry --help") {
+    super(message);
+    this.help = help;
+  }
+}
+
+/** As node:util's parseArgs takes them. */
+export type FlagTable = NonNullable<ParseArgsConfig["options"]>;
 
 const flags = {
   config: { type: "string", multiple: true },
@@ -39,14 +48,14 @@ const flags = {
 export type Flag = keyof typeof flags;
 
 /** What a verb takes beside --help and --version. */
-export interface Accepts {
-  readonly flags: readonly Flag[];
+export interface Accepts<F extends string = Flag> {
+  readonly flags: readonly F[];
   readonly positionals?: number;
 }
 
 /** Parses the arguments behind the verb; throws UsageError. */
 export function parseOptions(args: readonly string[], accepts: Accepts): Options {
-  const { values, positionals } = parse(args, accepts);
+  const { values, positionals } = parseFlags(flags, args, accepts);
   const gates = (values["feature-gates"] ?? []).flatMap((list) => list.split(","));
   if (values.config?.includes("")) throw new UsageError("--config must not be empty");
   return {
@@ -65,14 +74,19 @@ export function parseOptions(args: readonly string[], accepts: Accepts): Options
   };
 }
 
-function parse(args: readonly string[], accepts: Accepts) {
+/** The flags of a table that are accepted; throws UsageError. */
+export function parseFlags<T extends FlagTable>(
+  table: T,
+  args: readonly string[],
+  accepts: Accepts<string>,
+) {
   const known: readonly string[] = [...accepts.flags, "help", "version"];
-  const options = { args: withValues(args), options: flags, allowPositionals: true };
+  const options = { args: withValues(table, args), options: table, allowPositionals: true };
   const { tokens } = parseArgs({ ...options, strict: false, tokens: true });
   for (const token of tokens) {
     if (token.kind !== "option" || known.includes(token.name)) continue;
     // A short flag is known under its long name by now.
-    throw new UsageError(unknownFlag(token.rawName, known));
+    throw new UsageError(unknownFlag(table, token.rawName, known));
   }
   const positionals = tokens.filter((token) => token.kind === "positional");
   const extra = positionals[accepts.positionals ?? 0]?.value;
@@ -85,12 +99,12 @@ function parse(args: readonly string[], accepts: Accepts) {
 }
 
 /** `--flag -value` as `--flag=-value`: a value may begin with a dash (`--feature-gates -a`). */
-function withValues(args: readonly string[]): string[] {
+function withValues(table: FlagTable, args: readonly string[]): string[] {
   const joined: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
     const name = arg.slice(2);
-    const takesValue = Object.hasOwn(flags, name) && flags[name as Flag].type === "string";
+    const takesValue = Object.hasOwn(table, name) && table[name]!.type === "string";
     if (arg.startsWith("--") && takesValue && i + 1 < args.length)
       joined.push(`${arg}=${args[++i]}`);
     else joined.push(arg);
@@ -98,15 +112,15 @@ function withValues(args: readonly string[]): string[] {
   return joined;
 }
 
-function unknownFlag(rawName: string, known: readonly string[]): string {
+function unknownFlag(table: FlagTable, rawName: string, known: readonly string[]): string {
   const near = nearest(rawName.replace(/^-+/u, ""), known);
   if (near !== undefined) return `unknown flag ${rawName}; did you mean --${near}?`;
-  const elsewhere = Object.hasOwn(flags, rawName.replace(/^-+/u, ""));
+  const elsewhere = Object.hasOwn(table, rawName.replace(/^-+/u, ""));
   return elsewhere ? `${rawName} is a flag of other verbs` : `unknown flag ${rawName}`;
 }
 
 /** Most likely the configuration, without its flag. */
-function unexpected(argument: string, { flags: taken }: Accepts): string {
+function unexpected(argument: string, { flags: taken }: Accepts<string>): string {
   const text = `unexpected argument "${argument}"`;
   return taken.includes("config") ? `${text}; did you mean --config ${argument}?` : text;
 }

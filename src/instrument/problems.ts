@@ -6,10 +6,15 @@ const maxDifferent = 100;
 /** Says each problem once, and never throws: what goes wrong here must not reach the application. */
 export class Problems {
   readonly #said = new Set<string>();
-  readonly #tell: (problem: Problem) => void;
+  #tell: (problem: Problem) => void;
 
   constructor(tell: ((problem: Problem) => void) | undefined) {
     this.#tell = tell ?? warn;
+  }
+
+  /** The process ends: its event loop, which emitWarning waits for, will not turn again. */
+  leave(): void {
+    if (this.#tell === warn) this.#tell = warnNow;
   }
 
   /** `about` tells problems of one code apart: an instrument's name. */
@@ -27,6 +32,11 @@ export class Problems {
 
 function warn({ code, message }: Problem): void {
   process.emitWarning(message, { type: "TelemetryWarning", code });
+}
+
+/** What emitWarning does in the next turn; --no-warnings and the application's listeners count as there. */
+function warnNow({ code, message }: Problem): void {
+  process.emit("warning", Object.assign(new Error(message), { name: "TelemetryWarning", code }));
 }
 
 /** Of whatever was thrown; by shape, because an Error may come from another realm. */

@@ -2,7 +2,7 @@ import { type Environment, otlpVariable, parsePairs, variable } from "./environm
 import type { Pair } from "./metrics/attribute-bytes.ts";
 import type { Problems } from "./problems.ts";
 import type { Target } from "./sending/post.ts";
-import type { HttpOptions, StartOptions } from "./types.ts";
+import type { HttpOptions, StartOptions, SystemOptions } from "./types.ts";
 
 /** Every option with its value: given, from the environment, or by default. */
 export interface Settings {
@@ -18,6 +18,9 @@ export interface Settings {
   readonly exitFlushMs: number;
   /** Undefined: servers are not measured. */
   readonly http: HttpOptions | undefined;
+  /** Undefined: the process is not measured. */
+  readonly system: SystemOptions | undefined;
+  readonly isDisabled: boolean;
 }
 
 const defaultEndpoint = "http://127.0.0.1:4318";
@@ -32,7 +35,7 @@ export function resolveSettings(
   const isDisabled = variable(env, "OTEL_SDK_DISABLED")?.toLowerCase() === "true";
   const isSending =
     !isDisabled && (options.export ?? variable(env, "OTEL_METRICS_EXPORTER") !== "none");
-  const { http = true } = options;
+  const { http = true, system = true } = options;
   const number = (name: NumericOption, fallback: number, least: number, fromEnv?: string) =>
     numberOf({ name, given: options[name], fromEnv, fallback, least }, problems);
   checkProtocol(env, problems);
@@ -55,6 +58,8 @@ export function resolveSettings(
     maxQueueBytes: number("maxQueueBytes", 4 * 1024 * 1024, 1),
     exitFlushMs: number("exitFlushMs", 500, 0),
     http: isDisabled || http === false ? undefined : objectOr(http),
+    system: isDisabled || system === false ? undefined : objectOr(system),
+    isDisabled,
   };
 }
 

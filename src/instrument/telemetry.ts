@@ -1,11 +1,25 @@
 import { HttpServerMetrics } from "./http/server.ts";
+import { HttpClientMetrics } from "./http-client/http-client.ts";
 import { InstrumentRegistry } from "./metrics/meter.ts";
 import { messageOf, Problems } from "./problems.ts";
+import { metricProducer } from "./reading/metric-producer.ts";
+import { prometheusText } from "./reading/prometheus-text.ts";
+import { type Runtime, runtimeFor, setRuntime } from "./runtime.ts";
 import { backgroundClock } from "./sending/background-clock.ts";
 import { installExitHooks } from "./sending/exit-hooks.ts";
 import { Exporting } from "./sending/exporting.ts";
 import { objectOr, resolveSettings, type Settings } from "./settings.ts";
-import type { FlushResult, HttpOptions, Meter, StartOptions, Stats, Telemetry } from "./types.ts";
+import { SystemMetrics } from "./system/system.ts";
+import type {
+  FlushResult,
+  HttpOptions,
+  Meter,
+  MetricProducer,
+  StartOptions,
+  Stats,
+  SystemOptions,
+  Telemetry,
+} from "./types.ts";
 
 let running: RunningTelemetry | undefined;
 
@@ -14,6 +28,7 @@ export function start(options: StartOptions = {}): Telemetry {
   if (running === undefined) {
     const created = new RunningTelemetry(objectOr(options));
     running = created;
+    setRuntime(created);
     created.begin();
   } else {
     running.problems.report("already_started", "start() was called again; its options are ignored");
@@ -21,19 +36,28 @@ export function start(options: StartOptions = {}): Telemetry {
   return running;
 }
 
-/** Measures the servers of node:http and node:https; start() does so by itself unless told `http: false`. */
+/** Measures HTTP servers and clients; start() does so by itself unless told `http: false`. */
 export function instrumentHttp(options: HttpOptions = {}): Disposable {
-  if (running !== undefined) return running.instrumentHttp(options);
-  new Problems(undefined).report("not_started", "instrumentHttp() has no effect before start()");
-  return { [Symbol.dispose]: () => {} };
+  const isMeasuring = runtimeFor("instrumentHttp()") !== undefined;
+  return isMeasuring && running !== undefined ? running.instrumentHttp(options) : nothingToUndo;
 }
 
-class RunningTelemetry implements Telemetry {
+/** Measures the process: memory, CPU, event loop, connections; start() does so by itself unless told `system: false`. */
+export function instrumentSystem(options: SystemOptions = {}): Disposable {
+  const isMeasuring = runtimeFor("instrumentSystem()") !== undefined;
+  return isMeasuring && running !== undefined ? running.instrumentSystem(options) : nothingToUndo;
+}
+
+const nothingToUndo: Disposable = { [Symbol.dispose]: () => {} };
+
+class RunningTelemetry implements Telemetry, Runtime {
   readonly problems: Problems;
   readonly #registry: InstrumentRegistry;
   readonly #settings: Settings;
   readonly #exporting: Exporting | undefined;
-  #http: HttpServerMetrics | undefined;
+  readonly #startMs = backgroundClock.now();
+  /** What is measured by now: server, client, system. */
+  readonly #measured = new Map<string, Disposable>();
   #undo: (() => void)[] = [];
 
   constructor(options: StartOptions) {
@@ -47,8 +71,12 @@ class RunningTelemetry implements Telemetry {
     return this.#registry;
   }
 
+  get isDisabled(): boolean {
+    return this.#settings.isDisabled;
+  }
+
   begin(): void {
-    const { http, intervalMs, exitFlushMs } = this.#settings;
+    const { http, system, intervalMs, exitFlushMs } = this.#settings;
     const exporting = this.#exporting;
     if (exporting !== undefined) {
       const timer = backgroundClock.every(intervalMs, () => exporting.collectIfIdle());
@@ -63,24 +91,67 @@ class RunningTelemetry implements Telemetry {
       );
     }
     if (http !== undefined) this.instrumentHttp(http);
+    if (system !== undefined) this.instrumentSystem(system);
   }
 
   instrumentHttp(given: HttpOptions): Disposable {
     const options: HttpOptions = objectOr(given);
-    if (options.server === false) return { [Symbol.dispose]: () => {} };
-    if (this.#http !== undefined) {
-      const message = "servers are measured already; these options have no effect";
-      this.problems.report("already_instrumented", message);
-      return { [Symbol.dispose]: () => {} };
-    }
-    const http = new HttpServerMetrics(this.#registry, options, this.problems);
-    this.#http = http;
-    const dispose = () => {
-      http[Symbol.dispose]();
-      if (this.#http === http) this.#http = undefined;
+    const { server, client } = options;
+    const measured = [
+      server === false
+        ? undefined
+        : this.#measure("server", (...all) => new HttpServerMetrics(...all), options),
+      client === false
+        ? undefined
+        : this.#measure("client", (...all) => new HttpClientMetrics(...all), options),
+    ];
+    return {
+      [Symbol.dispose]: () => {
+        for (const one of measured) one?.[Symbol.dispose]();
+      },
     };
-    this.#undo.push(dispose);
-    return { [Symbol.dispose]: dispose };
+  }
+
+  instrumentSystem(given: SystemOptions): Disposable {
+    return (
+      this.#measure("system", (...all) => new SystemMetrics(...all), objectOr(given)) ??
+      nothingToUndo
+    );
+  }
+
+  /** Each part measures once; undefined: it does so already. */
+  #measure<O>(
+    part: string,
+    create: (meter: Meter, options: O, problems: Problems) => Disposable,
+    options: O,
+  ): Disposable | undefined {
+    if (this.#measured.has(part)) {
+      const message = `${part} metrics are measured already; these options have no effect`;
+      this.problems.report("already_instrumented", message, part);
+      return undefined;
+    }
+    const metrics = create(this.#registry, options, this.problems);
+    this.#measured.set(part, metrics);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#measured.get(part) === metrics) this.#measured.delete(part);
+        metrics[Symbol.dispose]();
+      },
+    };
+  }
+
+  toPrometheusText(): string {
+    return prometheusText(this.#registry.families, this.#settings.resource, this.problems);
+  }
+
+  metricProducer(): MetricProducer {
+    return metricProducer({
+      families: () => this.#registry.families,
+      resource: this.#settings.resource,
+      startMs: this.#startMs,
+      nowMs: () => backgroundClock.now(),
+      problems: this.problems,
+    });
   }
 
   async flush(timeoutMs: number = this.#settings.timeoutMs): Promise<FlushResult> {
@@ -91,7 +162,12 @@ class RunningTelemetry implements Telemetry {
     const result = await this.flush(timeoutMs);
     for (const undo of this.#undo) undo();
     this.#undo = [];
-    if (running === this) running = undefined;
+    for (const metrics of this.#measured.values()) metrics[Symbol.dispose]();
+    this.#measured.clear();
+    if (running === this) {
+      running = undefined;
+      setRuntime(undefined);
+    }
     return result;
   }
 

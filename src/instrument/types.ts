@@ -30,10 +30,12 @@ export interface StartOptions {
   readonly maxQueueBytes?: number;
   /** The longest that leaving the process may take; default 500. */
   readonly exitFlushMs?: number;
-  /** False: nothing is sent. */
+  /** False: nothing is sent; toPrometheusText() and metricProducer() still read. */
   readonly export?: boolean;
-  /** Default true: servers of node:http and node:https are measured. */
+  /** Default true: servers and clients are measured. */
   readonly http?: boolean | HttpOptions;
+  /** Default true: memory, CPU, event loop, garbage collection, connections. */
+  readonly system?: boolean | SystemOptions;
   /** Called once for each kind of problem; default: a process warning. */
   readonly onProblem?: (problem: Problem) => void;
 }
@@ -64,7 +66,16 @@ export interface Telemetry {
   flush(timeoutMs?: number): Promise<FlushResult>;
   /** Flushes, then takes back every hook and listener. */
   shutdown(timeoutMs?: number): Promise<FlushResult>;
+  /** What a scrape by Prometheus reads: text format 0.0.4, cumulative. */
+  toPrometheusText(): string;
+  /** For a metric reader of the OpenTelemetry SDK (`metricProducers`); cumulative. */
+  metricProducer(): MetricProducer;
   stats(): Stats;
+}
+
+/** The MetricProducer of @opentelemetry/sdk-metrics by its shape. */
+export interface MetricProducer {
+  collect(): Promise<{ resourceMetrics: unknown; errors: unknown[] }>;
 }
 
 export interface InstrumentOptions<K extends string> {
@@ -129,10 +140,21 @@ export interface Meter {
 export interface HttpOptions {
   /** Default true. */
   readonly server?: boolean;
+  /** Default true: requests that fetch, undici and node:http send. */
+  readonly client?: boolean;
+  /** Default false: the use of rate limits is read from the headers of the responses that servers send. */
+  readonly rateLimitHeaders?: boolean;
   /** Further routes become "_OTHER"; default 200. */
   readonly maxRoutes?: number;
   /** True: the request is not measured. Called when its headers are read. */
   readonly ignore?: (request: IncomingMessage) => boolean;
   /** The template of a request's route (`/repos/:id`), asked when the response ends; never the path itself. */
   readonly route?: (request: IncomingMessage) => string | undefined;
+}
+
+export interface SystemOptions {
+  /** Default true. */
+  readonly eventLoop?: boolean;
+  /** Default true. */
+  readonly gc?: boolean;
 }

@@ -25,6 +25,7 @@ const ranks: readonly (readonly string[])[] = [
   ["delivery", "tsdb", "promql", "history", "rules", "api"],
   ["engine"],
   ["registry"],
+  ["demo"],
   ["cli"],
   ["main", "index"],
 ];
@@ -33,7 +34,7 @@ const typeOnly = new Map([["config", ["component"]]]);
 /** Parts of equal rank that may use one another. */
 const friends = new Map([
   ["self-telemetry", ["prometheus"]],
-  ["instrument", ["metrics"]],
+  ["instrument", ["metrics", "prometheus"]],
 ]);
 
 interface Import {

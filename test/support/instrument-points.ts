@@ -2,6 +2,7 @@
 
 import { InstrumentRegistry } from "../../src/instrument/metrics/meter.ts";
 import { Problems } from "../../src/instrument/problems.ts";
+import type { Runtime } from "../../src/instrument/runtime.ts";
 import { type EncodedRequest, Encoder } from "../../src/instrument/sending/encoder.ts";
 import { requestTypes } from "./otlp-proto.ts";
 
@@ -81,17 +82,19 @@ function attributesOf(pairs: unknown): Attributes {
   ) as Attributes;
 }
 
-/** A registry without a process around it, collected at will. */
-export class Bench {
+/** A registry without a process around it, collected at will; for helpers that need a start: `setRuntime(bench)`. */
+export class Bench implements Runtime {
   readonly said: { readonly code: string; readonly message: string }[] = [];
   readonly meter: InstrumentRegistry;
+  readonly problems: Problems;
+  readonly isDisabled = false;
   readonly isDelta: boolean;
   #previousMs = 1000;
   nowMs = 2000;
 
   constructor(options: { readonly maxSeries?: number; readonly isDelta?: boolean } = {}) {
-    const problems = new Problems((problem) => this.said.push(problem));
-    this.meter = new InstrumentRegistry(options.maxSeries ?? 2000, problems);
+    this.problems = new Problems((problem) => this.said.push(problem));
+    this.meter = new InstrumentRegistry(options.maxSeries ?? 2000, this.problems);
     this.isDelta = options.isDelta ?? false;
   }
 

@@ -2,18 +2,50 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { MethodSeries } from "./series.ts";
 
-/** A request from the reading of its headers until its response ends. */
-export class MeasuredRequest {
-  readonly request: IncomingMessage;
+/** Reads the route of a request from what its framework knows of it; asked when the response ends. */
+export type RouteReader<C> = (context: C, status: number | undefined) => string | undefined;
+
+/** A request from its beginning until its response ends. */
+export class Measured {
   readonly series: MethodSeries;
   readonly startMs: number;
+  /** As the application named it. */
   route: string | undefined = undefined;
   errorType: string | undefined = undefined;
+  /** The framework's own object, and what reads it. */
+  context: unknown = undefined;
+  readRoute: RouteReader<never> | undefined = undefined;
 
-  constructor(request: IncomingMessage, series: MethodSeries, startMs: number) {
-    this.request = request;
+  constructor(series: MethodSeries, startMs: number) {
     this.series = series;
     this.startMs = startMs;
+  }
+
+  /** The route by the framework's middleware or hook; may throw what the framework's objects throw. */
+  frameworkRoute(status: number | undefined): string | undefined {
+    return this.readRoute?.(this.context as never, status);
+  }
+}
+
+export interface RequestOwner {
+  /** Without a status: the response was not sent to its end. Never throws. */
+  end(measured: MeasuredRequest, status: number | undefined): void;
+}
+
+/** A request of node:http. */
+export class MeasuredRequest extends Measured {
+  readonly request: IncomingMessage;
+  readonly owner: RequestOwner;
+
+  constructor(
+    request: IncomingMessage,
+    owner: RequestOwner,
+    series: MethodSeries,
+    startMs: number,
+  ) {
+    super(series, startMs);
+    this.request = request;
+    this.owner = owner;
   }
 }
 
@@ -48,12 +80,13 @@ export class Connection {
     return measured;
   }
 
-  takeAll(): MeasuredRequest[] {
+  /** Nothing that is open will be answered. */
+  abort(): void {
     const all = [...(this.#others?.values() ?? [])];
     if (this.#first !== undefined) all.push(this.#first);
     this.#first = undefined;
     this.#others = undefined;
-    return all;
+    for (const measured of all) measured.owner.end(measured, undefined);
   }
 }
 
@@ -62,19 +95,51 @@ export const connectionKey: unique symbol = Symbol("repomind.connection");
 
 export type SocketWithState = Socket & { [connectionKey]?: Connection };
 
-function find(request: IncomingMessage): MeasuredRequest | undefined {
-  const socket = request?.socket as SocketWithState | undefined;
-  return socket?.[connectionKey]?.find(request);
+/** One listener a connection ends what is still open on it; a listener a response costs 0.3 µs more. */
+export function connectionOf(socket: SocketWithState): Connection {
+  const known = socket[connectionKey];
+  if (known !== undefined) return known;
+  const connection = new Connection("encrypted" in socket);
+  socket[connectionKey] = connection;
+  socket.once("close", () => connection.abort());
+  return connection;
 }
 
-/** Names the template of the request's route: `/repos/:id`, never the path. */
-export function setRoute(request: IncomingMessage, template: string): void {
-  const measured = find(request);
+/** Requests of fetch handlers; they have no socket. */
+const fetched = new WeakMap<object, Measured>();
+
+export function rememberFetched(request: object, measured: Measured): void {
+  fetched.set(request, measured);
+}
+
+/** The open request that a framework or the application speaks of. */
+export function findMeasured(request: object | undefined | null): Measured | undefined {
+  try {
+    const { socket } = (request ?? {}) as { readonly socket?: SocketWithState };
+    if (socket === undefined) return fetched.get(request as object);
+    return socket?.[connectionKey]?.find(request as IncomingMessage);
+  } catch {
+    // The socket of an HTTP/2 request is a proxy that throws after its end; and those are not measured.
+    return undefined;
+  }
+}
+
+/** Lets a framework's own object name the route. */
+export function nameBy<C>(request: object | undefined, context: C, read: RouteReader<C>): void {
+  const measured = findMeasured(request);
+  if (measured === undefined) return;
+  measured.context = context;
+  measured.readRoute = read;
+}
+
+/** Names the template of the request's route: `/repos/:id`, never the path. Beats what a framework says. */
+export function setRoute(request: IncomingMessage | Request, template: string): void {
+  const measured = findMeasured(request);
   if (measured !== undefined && typeof template === "string") measured.route = template;
 }
 
 /** Counts the request as failed, whatever its status. */
-export function setErrorType(request: IncomingMessage, errorType: string): void {
-  const measured = find(request);
+export function setErrorType(request: IncomingMessage | Request, errorType: string): void {
+  const measured = findMeasured(request);
   if (measured !== undefined && typeof errorType === "string") measured.errorType = errorType;
 }

@@ -4,7 +4,7 @@
  *     attributes = repeated KeyValue { 1: key string  2: value AnyValue }
  *     AnyValue   = 1: string | 2: bool | 3: int64 | 4: double
  */
-import { type Writer, wireFixed64, wireVarint } from "../../pdata/wire.ts";
+import { Cursor, type Writer, wireFixed64, wireVarint } from "../../pdata/wire.ts";
 import type { Value } from "../types.ts";
 
 export type Pair = readonly [key: string, value: Value];
@@ -34,5 +34,37 @@ function writeAnyValue(out: Writer, value: Value): void {
   } else {
     out.tag(4, wireFixed64);
     out.double(value);
+  }
+}
+
+const fields = new Cursor();
+const pairFields = new Cursor();
+const valueFields = new Cursor();
+
+/** Reads back what writeAttributes wrote. */
+export function readAttributes(bytes: Uint8Array): Pair[] {
+  const pairs: Pair[] = [];
+  fields.reset(bytes);
+  while (fields.next()) {
+    pairFields.reset(bytes, fields.valueStart, fields.valueEnd);
+    pairFields.next();
+    const key = pairFields.string();
+    pairFields.next();
+    valueFields.reset(bytes, pairFields.valueStart, pairFields.valueEnd).next();
+    pairs.push([key, readAnyValue(valueFields)]);
+  }
+  return pairs;
+}
+
+function readAnyValue(field: Cursor): Value {
+  switch (field.number) {
+    case 1:
+      return field.string();
+    case 2:
+      return field.varint() === 1;
+    case 3:
+      return Number(BigInt.asIntN(64, field.varint64()));
+    default:
+      return field.double();
   }
 }

@@ -22,6 +22,11 @@ export class ByteRows {
     return this.#ends[row]! - this.#start(row);
   }
 
+  /** A view, until the next append. */
+  at(row: number): Uint8Array {
+    return this.#bytes.subarray(this.#start(row), this.#ends[row]);
+  }
+
   write(out: Writer, row: number): void {
     out.raw(this.#bytes, this.#start(row), this.#ends[row]);
   }

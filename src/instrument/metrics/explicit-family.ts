@@ -1,10 +1,11 @@
 /**
  *     HistogramDataPoint = 2: start fixed64  3: time fixed64  4: count fixed64  5: sum double
  *                          6: bucket_counts packed fixed64  7: explicit_bounds packed double
- *                          9: attributes  11: min double  12: max double
+ *                          8: exemplars  9: attributes  11: min double  12: max double
  */
 import { Writer, wireFixed64, wireLength } from "../../pdata/wire.ts";
 import type { Attributes, Recorder } from "../types.ts";
+import { tracing } from "./active-span.ts";
 import {
   Family,
   type FamilyOptions,
@@ -23,8 +24,8 @@ const firstBucket = 3;
 const isRecordable = (value: number) =>
   typeof value === "number" && value >= 0 && value <= Number.MAX_VALUE;
 
-/** Counts a value in a row. Upper bounds are included; the search halves, for any number of bounds. */
-function count(cells: Float64Array, at: number, bounds: Float64Array, value: number): void {
+/** Counts a value in a row; returns its bucket. Upper bounds are included; the search halves, for any number of bounds. */
+function count(cells: Float64Array, at: number, bounds: Float64Array, value: number): number {
   let low = 0;
   let high = bounds.length;
   while (low < high) {
@@ -36,6 +37,7 @@ function count(cells: Float64Array, at: number, bounds: Float64Array, value: num
   cells[at + sumCell]! += value;
   if (value < cells[at + minCell]!) cells[at + minCell] = value;
   if (value > cells[at + maxCell]!) cells[at + maxCell] = value;
+  return low;
 }
 
 class BoundHistogram implements Recorder {
@@ -43,18 +45,34 @@ class BoundHistogram implements Recorder {
   readonly #at: number;
   readonly #bounds: Float64Array;
   readonly #family: Family;
+  readonly #row: number;
 
-  constructor(cells: Float64Array, at: number, bounds: Float64Array, family: Family) {
-    this.#cells = cells;
-    this.#at = at;
+  constructor(slab: Slab, row: number, bounds: Float64Array, family: Family) {
+    this.#cells = slab.chunkOf(row);
+    this.#at = slab.offsetOf(row);
     this.#bounds = bounds;
     this.#family = family;
+    this.#row = row;
   }
 
   record(value: number): void {
-    if (isRecordable(value)) count(this.#cells, this.#at, this.#bounds, value);
-    else this.#family.refuseValue(value);
+    if (!isRecordable(value)) return this.#family.refuseValue(value);
+    const bucket = count(this.#cells, this.#at, this.#bounds, value);
+    if (tracing.manager !== undefined && this.#family.isExemplarDue()) {
+      this.#family.offerExemplar(this.#row, bucket, value);
+    }
   }
+}
+
+/** A row as readers see it. */
+export interface HistogramTotal {
+  /** Of each bucket by itself, the one above the last bound included. */
+  readonly counts: Float64Array;
+  readonly count: number;
+  readonly sum: number;
+  /** Infinity and -Infinity of an empty one. */
+  readonly min: number;
+  readonly max: number;
 }
 
 /** Histograms with bounds of their own: exact counts at each of them. */
@@ -62,10 +80,12 @@ export class ExplicitFamily extends Family {
   readonly bounds: Float64Array;
   readonly #slab: Slab;
   readonly #template: PointTemplate;
+  /** What delta points took out of the rows; made for the first one. */
+  #sent: Slab | undefined;
 
   /** The bounds ascend. */
   constructor(options: FamilyOptions, bounds: readonly number[]) {
-    super(options, { dataField: 9, attributesField: 9, isMonotonic: false });
+    super(options, { dataField: 9, attributesField: 9, exemplarsField: 8, isMonotonic: false });
     this.bounds = Float64Array.from(bounds);
     this.#slab = new Slab(firstBucket + bounds.length + 1);
     this.#template = new PointTemplate(this.bounds);
@@ -75,7 +95,11 @@ export class ExplicitFamily extends Family {
     if (!isRecordable(value)) return this.refuseValue(value);
     try {
       const row = this.index.rowOf(attributes);
-      count(this.#slab.chunkOf(row), this.#slab.offsetOf(row), this.bounds, value);
+      const slab = this.#slab;
+      const bucket = count(slab.chunkOf(row), slab.offsetOf(row), this.bounds, value);
+      if (tracing.manager !== undefined && this.isExemplarDue()) {
+        this.offerExemplar(row, bucket, value);
+      }
     } catch (error) {
       this.refuseAttributes(error);
     }
@@ -83,7 +107,7 @@ export class ExplicitFamily extends Family {
 
   bind(attributes: Attributes): Recorder {
     const row = this.safeRowOf(attributes);
-    return new BoundHistogram(this.#slab.chunkOf(row), this.#slab.offsetOf(row), this.bounds, this);
+    return new BoundHistogram(this.#slab, row, this.bounds, this);
   }
 
   override temporality(pass: Pass): number {
@@ -92,13 +116,38 @@ export class ExplicitFamily extends Family {
 
   protected override takeRow(row: number): void {
     this.#slab.take(row);
-    this.#clear(this.#slab.chunkOf(row), this.#slab.offsetOf(row));
+    this.#clear(this.#slab.rowOf(row));
   }
 
-  #clear(cells: Float64Array, at: number): void {
-    cells.fill(0, at, at + this.#slab.stride);
-    cells[at + minCell] = Infinity;
-    cells[at + maxCell] = -Infinity;
+  #clear(cells: Float64Array): void {
+    cells.fill(0);
+    cells[minCell] = Infinity;
+    cells[maxCell] = -Infinity;
+  }
+
+  totalOf(row: number): HistogramTotal {
+    const cells = this.#slab.rowOf(row).slice();
+    if (this.#sent !== undefined && row < this.#sent.rows) addRow(cells, this.#sent.rowOf(row));
+    const counts = cells.subarray(firstBucket);
+    return {
+      counts,
+      count: counts.reduce((total, one) => total + one, 0),
+      sum: cells[sumCell]!,
+      min: cells[minCell]!,
+      max: cells[maxCell]!,
+    };
+  }
+
+  /** Begins a row anew. */
+  #settle(row: number): void {
+    this.#sent ??= new Slab(this.#slab.stride);
+    while (this.#sent.rows <= row) {
+      this.#sent.take(this.#sent.rows);
+      this.#clear(this.#sent.rowOf(this.#sent.rows - 1));
+    }
+    const cells = this.#slab.rowOf(row);
+    addRow(this.#sent.rowOf(row), cells);
+    this.#clear(cells);
   }
 
   override writeRow(row: number, pass: Pass, out: Writer): boolean {
@@ -106,12 +155,22 @@ export class ExplicitFamily extends Family {
     const at = this.#slab.offsetOf(row);
     const length = this.#template.fill(cells, at);
     if (pass.isDelta && this.#template.count === 0) return false;
-    this.beginPoint(row, pass.times.length + length, out);
+    const exemplars = this.takeExemplars(row);
+    this.beginPoint(row, pass.times.length + length + (exemplars?.length ?? 0), out);
     out.raw(pass.times);
     out.raw(this.#template.bytes, 0, length);
-    if (pass.isDelta) this.#clear(cells, at);
+    if (exemplars !== undefined) out.raw(exemplars);
+    if (pass.isDelta) this.#settle(row);
     return true;
   }
+}
+
+/** Adds what one row counted to another one. */
+function addRow(to: Float64Array, from: Float64Array): void {
+  to[sumCell]! += from[sumCell]!;
+  to[minCell] = Math.min(to[minCell]!, from[minCell]!);
+  to[maxCell] = Math.max(to[maxCell]!, from[maxCell]!);
+  for (let i = firstBucket; i < to.length; i++) to[i]! += from[i]!;
 }
 
 /**

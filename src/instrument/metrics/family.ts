@@ -1,10 +1,11 @@
 import { Writer, wireLength } from "../../pdata/wire.ts";
 import { messageOf, type Problems } from "../problems.ts";
 import type { Attributes } from "../types.ts";
-import { type Pair, writeAttributes } from "./attribute-bytes.ts";
+import { type Pair, readAttributes, writeAttributes } from "./attribute-bytes.ts";
 import { AttributeIndex } from "./attribute-index.ts";
 import { AttributeRules, type Declared } from "./attribute-rules.ts";
 import { ByteRows } from "./byte-rows.ts";
+import { Exemplars, maxPause } from "./exemplars.ts";
 
 export interface FamilyOptions {
   readonly name: string;
@@ -29,14 +30,21 @@ export interface FamilyLayout {
   /** The member of Metric that holds the points. */
   readonly dataField: number;
   readonly attributesField: number;
+  /** Undefined: the points carry none. */
+  readonly exemplarsField: number | undefined;
   readonly isMonotonic: boolean;
 }
 
 export const temporalityDelta = 1;
 export const temporalityCumulative = 2;
 const scratch = new Writer(256);
+const exemplarBytes = new Writer(256);
 
-/** One metric: its series as rows, their attributes encoded once. */
+/**
+ * One metric: its series as rows, their attributes encoded once. Two kinds of readers: `writeRow` for the pass that
+ * sends (of delta points it takes what it writes), and the `totalOf` of each kind, which changes nothing and says
+ * what was recorded since the start.
+ */
 export abstract class Family {
   readonly name: string;
   readonly unit: string;
@@ -45,6 +53,10 @@ export abstract class Family {
   protected readonly index: AttributeIndex;
   protected readonly attributes = new ByteRows();
   readonly #problems: Problems;
+  /** Made for the first value that may have one. */
+  #exemplars: Exemplars | undefined;
+  /** So many values pass before one is offered as an exemplar. */
+  #toPass = 0;
 
   constructor(options: FamilyOptions, layout: FamilyLayout) {
     this.name = options.name;
@@ -79,6 +91,33 @@ export abstract class Family {
     out.tag(1, wireLength);
     out.varint(otherBytes + this.attributes.lengthOf(row));
     this.attributes.write(out, row);
+  }
+
+  /** Whether the value at hand is to be offered; behind a look at `tracing.manager`, and small enough to be inlined. */
+  isExemplarDue(): boolean {
+    if (this.#toPass === 0) return true;
+    this.#toPass--;
+    return false;
+  }
+
+  /** Values of one bucket are alike; what has no buckets says 0. */
+  offerExemplar(row: number, bucket: number, value: number): void {
+    const { exemplarsField } = this.layout;
+    if (exemplarsField !== undefined) this.#exemplars ??= new Exemplars(exemplarsField);
+    this.#toPass = this.#exemplars?.offer(row, bucket, value) ?? maxPause;
+  }
+
+  /** A row's exemplars, encoded as fields of its point, until the next call; they are then forgotten. */
+  protected takeExemplars(row: number): Uint8Array | undefined {
+    if (this.#exemplars === undefined) return undefined;
+    exemplarBytes.reset();
+    this.#exemplars.take(row, exemplarBytes);
+    if (exemplarBytes.position === 0) return undefined;
+    return exemplarBytes.bytes.subarray(0, exemplarBytes.position);
+  }
+
+  attributesOf(row: number): Pair[] {
+    return readAttributes(this.attributes.at(row));
   }
 
   /** For bind, where an application's getter may throw. */

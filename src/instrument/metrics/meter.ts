@@ -17,6 +17,9 @@ import { ObservedFamily } from "./observed-family.ts";
 /** The instrument name syntax of the OpenTelemetry API. */
 const nameSyntax = /^[a-z][-_./a-z0-9]{0,254}$/iu;
 
+/** Names may come out of data: further instruments work, but are not sent. */
+const maxInstruments = 2000;
+
 type AnyOptions = HistogramOptions<string>;
 
 interface Registered {
@@ -95,11 +98,14 @@ export class InstrumentRegistry implements Meter {
     if (before !== undefined) {
       const message = `${name} is a ${before.identity}; as a ${identity} it is not sent`;
       this.#problems.report("instrument_conflict", message, name);
-    } else if (nameSyntax.test(name)) {
-      this.#byName.set(name.toLowerCase(), { family, identity });
-    } else {
+    } else if (!nameSyntax.test(name)) {
       const message = `${JSON.stringify(name)} is no name of an instrument; it is not sent`;
       this.#problems.report("invalid_instrument", message, name);
+    } else if (this.#byName.size >= maxInstruments) {
+      const message = `there are ${maxInstruments} instruments; ${name} and further ones are not sent`;
+      this.#problems.report("too_many_instruments", message);
+    } else {
+      this.#byName.set(name.toLowerCase(), { family, identity });
     }
     return family;
   }

@@ -1,8 +1,9 @@
 /**
- *     NumberDataPoint = 2: start fixed64  3: time fixed64  4: value double  7: attributes
+ *     NumberDataPoint = 2: start fixed64  3: time fixed64  4: value double  5: exemplars  7: attributes
  */
 import { type Writer, wireFixed64 } from "../../pdata/wire.ts";
 import type { Adder, Attributes, ObservedKind, Recorder } from "../types.ts";
+import { tracing } from "./active-span.ts";
 import {
   Family,
   type FamilyOptions,
@@ -23,17 +24,22 @@ class BoundSum implements Adder {
   readonly #at: number;
   readonly #least: number;
   readonly #family: Family;
+  readonly #row: number;
 
-  constructor(cells: Float64Array, at: number, lowest: number, family: Family) {
-    this.#cells = cells;
-    this.#at = at;
+  constructor(slab: Slab, row: number, lowest: number, family: Family) {
+    this.#cells = slab.chunkOf(row);
+    this.#at = slab.offsetOf(row);
     this.#least = lowest;
     this.#family = family;
+    this.#row = row;
   }
 
   add(value: number): void {
-    if (isWithin(value, this.#least)) this.#cells[this.#at]! += value;
-    else this.#family.refuseValue(value);
+    if (!isWithin(value, this.#least)) return this.#family.refuseValue(value);
+    this.#cells[this.#at]! += value;
+    if (tracing.manager !== undefined && this.#family.isExemplarDue()) {
+      this.#family.offerExemplar(this.#row, 0, value);
+    }
   }
 }
 
@@ -59,8 +65,12 @@ export abstract class NumberFamily extends Family {
   protected readonly slab: Slab;
 
   constructor(options: FamilyOptions, kind: ObservedKind, stride = 1) {
-    const dataField = kind === "gauge" ? 5 : 7;
-    super(options, { dataField, attributesField: 7, isMonotonic: kind === "counter" });
+    super(options, {
+      dataField: kind === "gauge" ? 5 : 7,
+      attributesField: 7,
+      exemplarsField: kind === "counter" ? 5 : undefined,
+      isMonotonic: kind === "counter",
+    });
     this.kind = kind;
     this.slab = new Slab(stride);
   }
@@ -79,6 +89,8 @@ export abstract class NumberFamily extends Family {
     this.slab.take(row);
   }
 
+  /** What was recorded since the start; NaN: nothing. */
+  abstract totalOf(row: number): number;
   /** The value of a row's point, NaN where there is nothing to say; a delta begins anew. */
   protected abstract collectValue(row: number, isDelta: boolean): number;
 
@@ -87,10 +99,12 @@ export abstract class NumberFamily extends Family {
     const value = this.collectValue(row, isDelta);
     if (Number.isNaN(value)) return false;
     const times = isDelta ? pass.times : pass.cumulativeTimes;
-    this.beginPoint(row, times.length + 9, out);
+    const exemplars = this.takeExemplars(row);
+    this.beginPoint(row, times.length + 9 + (exemplars?.length ?? 0), out);
     out.raw(times);
     out.tag(4, wireFixed64);
     out.double(value);
+    if (exemplars !== undefined) out.raw(exemplars);
     return true;
   }
 }
@@ -98,6 +112,8 @@ export abstract class NumberFamily extends Family {
 /** Counters and up-down counters: one cell a series. */
 export class SumFamily extends NumberFamily {
   readonly #least: number;
+  /** What delta points took out of the cells; made for the first one. */
+  #sent: Slab | undefined;
 
   constructor(options: FamilyOptions, kind: "counter" | "upDownCounter") {
     super(options, kind);
@@ -110,6 +126,7 @@ export class SumFamily extends NumberFamily {
       const { slab } = this;
       const row = this.index.rowOf(attributes);
       slab.chunks[row >> slab.shift]![row & slab.mask]! += value;
+      if (tracing.manager !== undefined && this.isExemplarDue()) this.offerExemplar(row, 0, value);
     } catch (error) {
       this.refuseAttributes(error);
     }
@@ -117,7 +134,13 @@ export class SumFamily extends NumberFamily {
 
   bind(attributes: Attributes): Adder {
     const row = this.safeRowOf(attributes);
-    return new BoundSum(this.slab.chunkOf(row), this.slab.offsetOf(row), this.#least, this);
+    return new BoundSum(this.slab, row, this.#least, this);
+  }
+
+  override totalOf(row: number): number {
+    const value = this.slab.rowOf(row)[0]!;
+    const sent = this.#sent;
+    return sent === undefined || row >= sent.rows ? value : value + sent.rowOf(row)[0]!;
   }
 
   protected override collectValue(row: number, isDelta: boolean): number {
@@ -125,8 +148,12 @@ export class SumFamily extends NumberFamily {
     const at = this.slab.offsetOf(row);
     const value = cells[at]!;
     if (!isDelta) return value;
+    if (value === 0) return Number.NaN;
     cells[at] = 0;
-    return value === 0 ? Number.NaN : value;
+    this.#sent ??= new Slab(1);
+    this.#sent.take(row);
+    this.#sent.chunkOf(row)[this.#sent.offsetOf(row)]! += value;
+    return value;
   }
 }
 
@@ -156,7 +183,11 @@ export class GaugeFamily extends NumberFamily {
     this.slab.chunkOf(row)[this.slab.offsetOf(row)] = Number.NaN;
   }
 
-  protected override collectValue(row: number): number {
+  override totalOf(row: number): number {
     return this.slab.chunkOf(row)[this.slab.offsetOf(row)]!;
+  }
+
+  protected override collectValue(row: number): number {
+    return this.totalOf(row);
   }
 }

@@ -3,7 +3,7 @@ import type { Attributes, ObservedKind } from "../types.ts";
 import type { FamilyOptions } from "./family.ts";
 import { NumberFamily } from "./number-family.ts";
 
-type Read = (observe: (value: number, attributes?: Attributes) => void) => void;
+type Read = (observe: (value: number, attributes?: Attributes) => void) => unknown;
 
 /**
  * Values that the application says when asked. A row has two cells: the value of this collection (NaN: not said,
@@ -11,12 +11,16 @@ type Read = (observe: (value: number, attributes?: Attributes) => void) => void;
  */
 export class ObservedFamily extends NumberFamily {
   readonly #reads = new Set<Read>();
-  readonly #onFailure: (message: string) => void;
+  #isReading = false;
+  readonly #onFailure: (reason: string) => void;
   readonly #observe: (value: number, attributes?: Attributes) => void;
 
   constructor(options: FamilyOptions, kind: ObservedKind) {
     super(options, kind, 2);
-    this.#onFailure = (message) => options.problems.report("observe_failed", message, this.name);
+    this.#onFailure = (reason) => {
+      const message = `${this.name}: cannot observe: ${reason}`;
+      options.problems.report("observe_failed", message, this.name);
+    };
     this.#observe = (value, attributes) => this.#set(value, attributes);
   }
 
@@ -31,26 +35,43 @@ export class ObservedFamily extends NumberFamily {
     };
   }
 
+  /** A callback may itself ask for a collection. */
   override beforeCollect(): void {
+    if (this.#isReading) return;
+    this.#isReading = true;
     for (let row = 0; row < this.rows; row++) {
       this.slab.chunkOf(row)[this.slab.offsetOf(row)] = Number.NaN;
     }
     for (const read of this.#reads) this.#call(read);
+    this.#isReading = false;
   }
 
   #call(read: Read): void {
     try {
-      read(this.#observe);
+      const result = read(this.#observe) as PromiseLike<unknown> | undefined;
+      if (typeof result?.then !== "function") return;
+      this.#onFailure("the callback is asynchronous, and is not waited for");
+      // A rejection that nobody handles would end the application.
+      Promise.resolve(result).catch(() => {});
     } catch (error) {
-      this.#onFailure(`${this.name}: cannot observe: ${messageOf(error)}`);
+      this.#onFailure(messageOf(error));
     }
   }
 
+  override totalOf(row: number): number {
+    return this.slab.chunkOf(row)[this.slab.offsetOf(row)]!;
+  }
+
+  /** Of sums, values that meet in one row (`_OTHER`, the overflow series) are added up, so that totals stay exact. */
   #set(value: number, attributes: Attributes | undefined): void {
+    if (!this.#isReading) return this.#onFailure("a value came after the callback had returned");
     const isGood = typeof value === "number" && Number.isFinite(value);
     if (!isGood || (this.kind === "counter" && value < 0)) return this.refuseValue(value);
     const row = this.safeRowOf(attributes);
-    this.slab.chunkOf(row)[this.slab.offsetOf(row)] = value;
+    const cells = this.slab.chunkOf(row);
+    const at = this.slab.offsetOf(row);
+    const before = cells[at]!;
+    cells[at] = this.kind === "gauge" || Number.isNaN(before) ? value : before + value;
   }
 
   protected override takeRow(row: number): void {

@@ -10,6 +10,8 @@ export class Slab {
   readonly shift: number;
   readonly mask: number;
   readonly chunks: Float64Array[] = [];
+  /** Rows that were taken. */
+  rows = 0;
 
   constructor(stride: number) {
     this.stride = stride;
@@ -17,14 +19,22 @@ export class Slab {
     this.mask = (1 << this.shift) - 1;
   }
 
-  /** Makes the row exist; rows are taken in order. */
+  /** Makes the row exist, and all before it. */
   take(row: number): void {
-    if (row >> this.shift < this.chunks.length) return;
-    this.chunks.push(new Float64Array(this.stride << this.shift));
+    if (row >= this.rows) this.rows = row + 1;
+    while (row >> this.shift >= this.chunks.length) {
+      this.chunks.push(new Float64Array(this.stride << this.shift));
+    }
   }
 
   chunkOf(row: number): Float64Array {
     return this.chunks[row >> this.shift]!;
+  }
+
+  /** The row's cells; of a row that was taken. */
+  rowOf(row: number): Float64Array {
+    const at = this.offsetOf(row);
+    return this.chunkOf(row).subarray(at, at + this.stride);
   }
 
   /** Index of the row's first cell in its chunk. */

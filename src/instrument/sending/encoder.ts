@@ -8,6 +8,7 @@
  *     Gauge … E.H.    = 1: points  2: aggregation_temporality  3: is_monotonic (Sum)
  */
 import { Writer, wireFixed64, wireVarint } from "../../pdata/wire.ts";
+import { lookForTracing } from "../metrics/active-span.ts";
 import { type Pair, writeAttributes } from "../metrics/attribute-bytes.ts";
 import type { Family, Pass } from "../metrics/family.ts";
 
@@ -34,7 +35,7 @@ export interface EncoderOptions {
 
 /** Rows between two looks at the clock; a wide exponential histogram takes about 10 µs. */
 const rowsPerLook = 64;
-const scopeName = "repomind-telemetry/instrument";
+export const scopeName = "repomind-telemetry/instrument";
 
 /** Encodes what the instruments hold. */
 export class Encoder {
@@ -44,6 +45,7 @@ export class Encoder {
   constructor(options: EncoderOptions) {
     this.#options = options;
     this.#resource = encodeResource(options.resource);
+    lookForTracing();
   }
 
   /** Yields each request when it is complete, and undefined where the event loop should have its turn. */
@@ -57,15 +59,16 @@ export class Encoder {
       times: encodeTimes(isDelta ? times.previousMs : times.startMs, times.nowMs),
       cumulativeTimes: encodeTimes(times.startMs, times.nowMs),
     };
-    const request = new OpenRequest(this.#resource, pass);
+    lookForTracing();
+    const request = new OpenRequest(this.#resource, pass, maxRequestBytes);
     let sliceStart = performance.now();
     for (const family of families) {
       family.beforeCollect();
       let { rows } = family;
-      for (let row = 0; row < rows; row++) {
-        request.add(family, row);
+      for (let row = 0; row < rows; ) {
+        row = request.add(family, row, Math.min(row + rowsPerLook, rows));
         if (request.size >= maxRequestBytes) yield request.close();
-        if (row % rowsPerLook === 0 && performance.now() - sliceStart > sliceMs) {
+        if (performance.now() - sliceStart > sliceMs) {
           yield undefined;
           rows = family.rows;
           sliceStart = performance.now();
@@ -84,18 +87,27 @@ class OpenRequest {
   readonly #pass: Pass;
   #outer: readonly [resource: number, scope: number] | undefined;
   #metric: readonly [metric: number, data: number] | undefined;
+  readonly #maxBytes: number;
   points = 0;
 
-  constructor(resource: Uint8Array, pass: Pass) {
+  constructor(resource: Uint8Array, pass: Pass, maxBytes: number) {
     this.#resource = resource;
     this.#pass = pass;
+    this.#maxBytes = maxBytes;
   }
 
   get size(): number {
     return this.#out.position;
   }
 
-  add(family: Family, row: number): void {
+  /** Adds the points of rows [from, to), until the request is full; returns the next row. */
+  add(family: Family, from: number, to: number): number {
+    let row = from;
+    while (row < to && this.#out.position < this.#maxBytes) this.#addRow(family, row++);
+    return row;
+  }
+
+  #addRow(family: Family, row: number): void {
     const out = this.#out;
     const before = out.position;
     const isFirst = this.#metric === undefined;
@@ -122,11 +134,13 @@ class OpenRequest {
       out.end(scope);
       this.#outer = [resource, scopeMetrics];
     }
-    const metric = out.begin(2, 2);
+    // Where a length needs more bytes than guessed, all of the metric is moved.
+    const lengthBytes = family.rows > 100 ? 3 : 2;
+    const metric = out.begin(2, lengthBytes);
     out.string(1, family.name);
     if (family.description !== "") out.string(2, family.description);
     if (family.unit !== "") out.string(3, family.unit);
-    const data = out.begin(family.layout.dataField, 2);
+    const data = out.begin(family.layout.dataField, lengthBytes);
     const temporality = family.temporality(this.#pass);
     if (temporality !== undefined) writeVarint(out, 2, temporality);
     if (family.layout.isMonotonic) writeVarint(out, 3, 1);

@@ -85,13 +85,20 @@ export class Exporting {
   flushBlocking(limitMs: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    if (limitMs === 0) return;
+    const { target, problems } = this.#options;
     const deadlineMs = performance.now() + limitMs - exitReserveMs;
+    problems.leave();
     try {
       const requests = this.#remaining();
-      if (requests.length === 0 || performance.now() >= deadlineMs) return;
-      postBlocking(this.#options.target, requests, deadlineMs);
+      const arrived =
+        performance.now() < deadlineMs ? postBlocking(target, requests, deadlineMs) : 0;
+      if (arrived === requests.length) return;
+      const { origin, pathname } = target.url;
+      const outcome = `${arrived} of ${requests.length} requests arrived`;
+      problems.report("export_failed", `cannot send the last metrics to ${origin}${pathname}: ${outcome}`);
     } catch (error) {
-      this.#options.problems.report("exit_flush_failed", messageOf(error));
+      problems.report("exit_flush_failed", messageOf(error));
     }
   }
 

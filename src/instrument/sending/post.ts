@@ -1,6 +1,7 @@
 /** One OTLP/HTTP request on a connection that is kept. */
 import type * as http from "node:http";
 import type { Clock } from "../../clock.ts";
+import { unmeasured } from "../http-client/unmeasured.ts";
 
 export interface Target {
   readonly url: URL;
@@ -92,7 +93,8 @@ export class Poster {
 function connectionsFor({ url }: Target): { http: Http; agent: http.Agent } {
   const name = url.protocol === "https:" ? "node:https" : "node:http";
   const module = process.getBuiltinModule(name) as Http;
-  return { http: module, agent: new module.Agent({ keepAlive: true, maxSockets: 1 }) };
+  const agent = new module.Agent({ keepAlive: true, maxSockets: 1 });
+  return { http: module, agent: Object.assign(agent, { [unmeasured]: true }) };
 }
 
 /** A request that hangs does not keep the application's process alive. */

@@ -22,7 +22,7 @@ function loadedBy(file: string, found = new Set<string>()): Set<string> {
   return found;
 }
 
-test("nothing but itself, the sketch, the wire writer and one light module of Node", () => {
+test("nothing but itself, the sketch, the wire writer, names in Prometheus and one light module of Node", () => {
   const others = [...loadedBy(entry)]
     .map((path) => (path.startsWith("/") ? relative(root, path) : path))
     .filter((path) => !path.startsWith("src/instrument/"));
@@ -34,6 +34,12 @@ test("nothing but itself, the sketch, the wire writer and one light module of No
       "src/metrics/exponential-histogram.ts",
       "src/metrics/exponential-scale.ts",
       "src/pdata/wire.ts",
+      "src/prometheus/escape.ts",
+      "src/prometheus/labels.ts",
+      "src/prometheus/names.ts",
+      "src/prometheus/number-text.ts",
+      "src/prometheus/text-writer.ts",
+      "src/prometheus/units.ts",
     ]),
   );
 });

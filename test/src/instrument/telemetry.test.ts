@@ -15,6 +15,7 @@ function begin(options: StartOptions = {}): Telemetry {
     endpoint: sink.url,
     intervalMs: 3_600_000,
     http: false,
+    system: false,
     onProblem: ({ code }) => said.push(code),
     ...options,
   });

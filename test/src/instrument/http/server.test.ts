@@ -159,6 +159,34 @@ describe("requests that are answered", () => {
     expect(counted(points)).toBe(28);
   });
 
+  test("statuses: the first 21, and beyond them the x00 of their class", async () => {
+    await serve((request, response) => {
+      response.statusCode = Number(request.url!.slice(1));
+      if (request.headers["x-error"] !== undefined) setErrorType(request, "named");
+      response.end();
+    });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = (status: number, headers = {}) =>
+      new Promise<void>((resolve, reject) => {
+        const target = { port, host: "127.0.0.1", path: `/${status}`, agent, headers };
+        get(target, (response) => {
+          response.resume().on("end", resolve);
+        }).on("error", reject);
+      });
+    for (let status = 400; status < 500; status++) await ask(status);
+    await ask(599);
+    await ask(598);
+    await ask(299, { "x-error": "1" });
+    agent.destroy();
+    await connectionsClosed(1);
+    const points = durations(bench.collect());
+    const counts = new Map(points.map((p) => [p.attributes["http.response.status_code"], p.count]));
+    expect([counts.get(400), counts.get(420), counts.get(421)]).toEqual([80, 1, undefined]);
+    expect([counts.get(500), counts.get(200)]).toEqual([2, 1]);
+    expect(points.map((p) => p.attributes["error.type"]).filter(Boolean)).toEqual(["500", "named"]);
+    expect(counted(points)).toBe(103);
+  });
+
   test("route and ignore are asked; what they throw does not reach the server", async () => {
     await serve((_, response) => response.end(), {
       ignore: (request) => {
@@ -352,11 +380,46 @@ describe("disposing", () => {
     expect(counted(durations(points))).toBe(1);
     expect(active(points)).toBe(0);
   });
+
+  test("on a connection that stays, each measurement ends its own requests", async () => {
+    let onBegun = Promise.withResolvers<void>();
+    await serve(() => onBegun.resolve());
+    const first = metrics!;
+    const firstBench = bench;
+    const socket = connect(port, "127.0.0.1");
+    socket.resume();
+    const write = async () => {
+      onBegun = Promise.withResolvers<void>();
+      socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+      await onBegun.promise;
+    };
+    await write();
+    first[Symbol.dispose]();
+    const second = new Bench();
+    metrics = new HttpServerMetrics(second.meter, {}, second.problems);
+    await write();
+    socket.destroy();
+    await connectionsClosed(1);
+    const counts = [firstBench, second].map((each) => {
+      const points = each.collect();
+      return [durations(points).map((p) => p.attributes["error.type"]), active(points)];
+    });
+    expect(counts).toEqual([
+      [["aborted"], 0],
+      [["aborted"], 0],
+    ]);
+  });
 });
 
 test("setRoute and setErrorType on what is not measured do nothing", () => {
-  for (const wrong of [undefined, null, {}]) {
-    expect(() => setRoute(wrong as IncomingMessage, "/a")).not.toThrow();
-    expect(() => setErrorType(wrong as IncomingMessage, "a")).not.toThrow();
+  // As the socket of an HTTP/2 request does after its end.
+  const throwing = {
+    get socket() {
+      throw new Error("unbound");
+    },
+  };
+  for (const wrong of [undefined, null, {}, "text", throwing] as IncomingMessage[]) {
+    expect(() => setRoute(wrong, "/a")).not.toThrow();
+    expect(() => setErrorType(wrong, "a")).not.toThrow();
   }
 });

@@ -56,6 +56,28 @@ describe("attribute sets", () => {
     );
   });
 
+  test("property: what is kept of a set is read back as it was given", () => {
+    const anyValue = fc.oneof(
+      fc.string({ unit: "grapheme", maxLength: 30 }),
+      fc.boolean(),
+      fc.maxSafeInteger(),
+      fc.double({ noNaN: true, noDefaultInfinity: true }).filter((v) => !Object.is(v, -0)),
+    );
+    const anyKey = fc.string({ unit: "grapheme", maxLength: 30 });
+    fc.assert(
+      fc.property(fc.array(fc.dictionary(anyKey, anyValue), { maxLength: 20 }), (sets) => {
+        const bench = new Bench();
+        const counter = bench.meter.counter("c");
+        for (const set of sets) counter.add(1, set);
+        const [family] = bench.meter.families;
+        const read = Array.from({ length: family!.rows }, (_, row) => family!.attributesOf(row));
+        expect(new Set(read.map((pairs) => keyOf(Object.fromEntries(pairs))))).toEqual(
+          new Set(sets.map(keyOf)),
+        );
+      }),
+    );
+  });
+
   test("1, true and their texts are different values", () => {
     const bench = new Bench();
     const counter = bench.meter.counter("c");

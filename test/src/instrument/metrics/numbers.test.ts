@@ -139,6 +139,84 @@ describe("observed instruments", () => {
   });
 });
 
+describe("observed values that meet in one series", () => {
+  const seen = { a: 3, b: 4, c: 5 };
+  const observeAll = (bench: Bench, kind: "counter" | "upDownCounter" | "gauge") =>
+    bench.meter.observe("o", kind, { attributes: { name: ["a"] } }, (observe) => {
+      for (const [name, value] of Object.entries(seen)) observe(value, { name });
+    });
+
+  test.each(["counter", "upDownCounter"] as const)("of a %s are added up", (kind) => {
+    const bench = new Bench();
+    observeAll(bench, kind);
+    for (let round = 0; round < 2; round++) {
+      expect(bench.collect().map(({ attributes, value }) => [attributes["name"], value])).toEqual([
+        ["a", 3],
+        ["_OTHER", 9],
+      ]);
+    }
+  });
+
+  test("in the overflow series, of several callbacks, as deltas", () => {
+    const bench = new Bench({ maxSeries: 1, isDelta: true });
+    let total = 10;
+    const say = (observe: (value: number, attributes: object) => void) => {
+      for (let i = 0; i < 3; i++) observe(total, { i });
+    };
+    bench.meter.observe("o", "counter", {}, say);
+    bench.meter.observe("o", "counter", {}, say);
+    expect(bench.collect().map(({ value }) => value)).toEqual([20, 40]);
+    total = 11;
+    expect(bench.collect().map(({ value }) => value)).toEqual([2, 4]);
+  });
+
+  test("of a gauge are replaced by the last", () => {
+    const bench = new Bench();
+    observeAll(bench, "gauge");
+    expect(bench.collect().map(({ value }) => value)).toEqual([3, 5]);
+  });
+});
+
+describe("callbacks that are not over in time", () => {
+  test("an asynchronous one is said and not waited for; its rejection does not end the process", async () => {
+    const bench = new Bench();
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => unhandled.push(error);
+    process.on("unhandledRejection", note);
+    const late: (observe: (value: number) => void) => unknown = async (observe) => {
+      observe(1);
+      await Promise.resolve();
+      observe(2);
+      throw new Error("late");
+    };
+    bench.meter.observe("o", "gauge", {}, late);
+    expect(bench.collect()).toMatchObject([{ value: 1 }]);
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", note);
+    expect(unhandled).toEqual([]);
+    expect(bench.said).toEqual([
+      {
+        code: "observe_failed",
+        message: "o: cannot observe: the callback is asynchronous, and is not waited for",
+      },
+    ]);
+  });
+
+  test("a value that comes later is said and left out", () => {
+    const bench = new Bench();
+    let kept: ((value: number) => void) | undefined;
+    bench.meter.observe("o", "gauge", {}, (observe) => {
+      kept = observe;
+    });
+    bench.collect();
+    kept!(5);
+    expect(bench.collect()).toEqual([]);
+    expect(bench.said.map(({ message }) => message)).toEqual([
+      "o: cannot observe: a value came after the callback had returned",
+    ]);
+  });
+});
+
 describe("names", () => {
   test("the same name and kind is the same instrument, in any case of letters", () => {
     const bench = new Bench();
@@ -167,6 +245,16 @@ describe("names", () => {
       expect(bench.codes).toEqual(["invalid_instrument"]);
     },
   );
+
+  test("beyond 2,000 instruments further ones work, are said once and not sent", () => {
+    const bench = new Bench();
+    for (let i = 0; i < 2005; i++) bench.meter.counter(`c${i}`).add(1);
+    bench.meter.counter("c7").add(1);
+    const points = bench.collect();
+    expect(points).toHaveLength(2000);
+    expect(points[7]!.value).toBe(2);
+    expect(bench.codes).toEqual(["too_many_instruments"]);
+  });
 
   test("options of any shape never throw", () => {
     const bench = new Bench();

@@ -43,7 +43,7 @@ function run(
 ): Promise<Ending> {
   const source = `
     import { start } from ${JSON.stringify(entry)};
-    const telemetry = start({ endpoint: ${JSON.stringify(sink.url)}, intervalMs: 3600000, exitFlushMs: 20000, http: false, ${options.start ?? ""} });
+    const telemetry = start({ endpoint: ${JSON.stringify(sink.url)}, intervalMs: 3600000, exitFlushMs: 20000, http: false, system: false, ${options.start ?? ""} });
     const counter = telemetry.meter.counter("c");
     counter.add(1);
     ${program}`;
@@ -103,7 +103,7 @@ describe("the last increments arrive", () => {
     const program = `
       process.removeAllListeners("SIGTERM"); await telemetry.shutdown();
       process.once("SIGTERM", () => setImmediate(() => process.exit(4)));
-      start({ endpoint: ${JSON.stringify(sink.url)}, exitFlushMs: 20000, http: false }).meter.counter("d").add(5);${alive}`;
+      start({ endpoint: ${JSON.stringify(sink.url)}, exitFlushMs: 20000, http: false, system: false }).meter.counter("d").add(5);${alive}`;
     expect(await run(program, { signal: "SIGTERM" })).toMatchObject({ code: 4, signal: null });
     expect(sink.values("d").at(-1)).toBe(5);
   });
