@@ -3,10 +3,13 @@ TELEMETRY_PORT ?= 9090
 export TELEMETRY_PORT
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
-.PHONY: run test build check clean
+.PHONY: run demo test build check clean
 
 run: build
 	node dist/src/main.js --config pipelines.yaml
+
+demo: build
+	node dist/src/main.js demo
 
 test: build
 	npm test --silent -- --ci

@@ -1,6 +1,7 @@
 /** A process of the demo, as the demo sees it. */
 import { type ChildProcess, fork } from "node:child_process";
 import process from "node:process";
+import { TelemetryError } from "../errors.ts";
 import type { Calls, Message } from "./calls.ts";
 
 const keptLines = 40;
@@ -78,7 +79,8 @@ export class Child<T extends Calls<T>> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
-        reject(new Error(`the ${this.role} did not answer "${name}" within ${timeoutMs / 1000} s`));
+        const text = `the ${this.role} did not answer "${name}" within ${timeoutMs / 1000} s`;
+        reject(new TelemetryError("TIMEOUT", text));
       }, timeoutMs);
       const settled = <V>(settle: (value: V) => void) => {
         return (value: V) => {
@@ -112,12 +114,12 @@ export class Child<T extends Calls<T>> {
     if ("event" in message) return this.#onEvent(message.event, message.value);
     const waiting = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);
-    if ("error" in message) waiting?.reject(new Error(message.error));
+    if ("error" in message) waiting?.reject(failure(message.error));
     else waiting?.resolve(message.result);
   }
 
   #failWaiting(): void {
-    const error = new Error(`the ${this.role} ended (${this.end})`);
+    const error = failure(`the ${this.role} ended (${this.end})`);
     for (const { reject } of this.#waiting.values()) reject(error);
     this.#waiting.clear();
   }
@@ -137,6 +139,8 @@ export class Child<T extends Calls<T>> {
     }
   }
 }
+
+const failure = (text: string) => new TelemetryError("START_FAILED", text);
 
 /** Where the app sends and what it is called is the demo's business, not the environment's. */
 const withoutOtel = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>

@@ -141,8 +141,7 @@ class Demo {
     try {
       return await this.#app.call("start", settings, startTimeoutMs);
     } catch (error) {
-      const { message } = error as Error;
-      if (!message.includes("EADDRINUSE")) throw new TelemetryError("START_FAILED", message);
+      if (!(error as Error).message.includes("EADDRINUSE")) throw error;
       const text = `port ${settings.port} is taken, perhaps by another demo: end it, or choose another port with --port (0: a free one)`;
       throw new TelemetryError("ADDRESS_IN_USE", text);
     }

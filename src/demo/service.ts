@@ -40,9 +40,8 @@ export async function findOrStartService(settings: ServiceSettings): Promise<Dem
   try {
     await own.ready();
     return {
-      endpoint: `http://${own.address("receiver otlp", "http")}`,
-      scrapeUrl:
-        settings.scrapeUrl ?? `http://${own.address("exporter prometheus", "http")}/metrics`,
+      endpoint: `http://${own.address("receiver otlp")}`,
+      scrapeUrl: settings.scrapeUrl ?? `http://${own.address("exporter prometheus")}/metrics`,
       hasShippedPipelines: settings.configs.length === 0,
       own,
     };
@@ -82,7 +81,7 @@ const taken = (endpoint: string, cause: string) =>
 /** A service that belongs to the demo. */
 export class OwnService {
   readonly child: Child<Record<string, never>>;
-  readonly #listening: string[] = [];
+  readonly #listening: { readonly owner: string; readonly address: string }[] = [];
   readonly #ready = Promise.withResolvers<void>();
 
   constructor({ configs, sets }: Pick<ServiceSettings, "configs" | "sets">) {
@@ -103,17 +102,11 @@ export class OwnService {
     throw new TelemetryError("START_FAILED", message);
   }
 
-  /** `host:port` of a component, as the service prints it. */
-  address(owner: string, protocol: "grpc" | "http"): string {
-    const line = this.#listening.find(
-      (one) => one.startsWith(`${owner} `) && one.includes(` ${protocol} `),
-    );
-    const address = line
-      ?.slice(line.indexOf(` ${protocol} `) + protocol.length + 2)
-      .trim()
-      .split(", ")[0];
-    if (address !== undefined) return address;
-    const message = `the demo needs a ${owner} with ${protocol}, which the configuration does not have`;
+  /** `host:port` of the first component of a kind and type that serves HTTP. */
+  address(component: string): string {
+    const found = this.#listening.find(({ owner }) => owner.replace(/\/.*$/u, "") === component);
+    if (found !== undefined) return found.address;
+    const message = `the demo needs a service with ${component} on HTTP, which the configuration has not`;
     throw new TelemetryError("START_FAILED", message);
   }
 
@@ -121,8 +114,10 @@ export class OwnService {
     await this.child.stop(stopTimeoutMs);
   }
 
+  /** "Listening:" of src/cli/startup-text.ts: kind and id, protocol, addresses. */
   #read(line: string): void {
-    if (/^ {2}\S+ \S+ +(grpc|http|udp) /u.test(line)) this.#listening.push(line.trim());
+    const [, owner, address] = /^ {2}(\S+ \S+) +http +([^\s,]+)/u.exec(line) ?? [];
+    if (owner !== undefined) this.#listening.push({ owner, address: address! });
     if (line.includes(readyLine)) this.#ready.resolve();
   }
 }

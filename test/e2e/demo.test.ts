@@ -1,8 +1,9 @@
 /** `rmt demo` as its users run it, on free ports. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { ServiceProcess } from "../support/run-service.ts";
@@ -20,6 +21,14 @@ const freePorts = [
   "extensions.health_check.endpoint=127.0.0.1:0",
   "service.telemetry.metrics.level=none",
 ].flatMap((set) => ["--set", set]);
+
+const smallConfig = `
+receivers: { otlp: { protocols: { http: { endpoint: "127.0.0.1:0" } } } }
+exporters: { prometheus: { endpoint: "127.0.0.1:0" } }
+service:
+  telemetry: { metrics: { level: none } }
+  pipelines: { metrics: { receivers: [otlp], exporters: [prometheus] } }
+`;
 
 class DemoProcess {
   readonly exited: Promise<number | null>;
@@ -151,8 +160,10 @@ test("--duration 15: every row of the table has data, and all that was sent arri
   expect(demo.output).toMatch(/\nEnded\.\n$/u);
 });
 
-test("Ctrl-C ends the demo's processes in order", async () => {
-  const demo = new DemoProcess(freePorts);
+test("Ctrl-C ends the demo's processes in order; --config is the service's", async () => {
+  const configPath = join(mkdtempSync(join(tmpdir(), "rmt-e2e-")), "mine.yaml");
+  writeFileSync(configPath, smallConfig.replaceAll("otlp", "otlp/mine"));
+  const demo = new DemoProcess(["--config", configPath]);
   await demo.says(/^Every metric has data/mu);
   const { outside, app, service } = demo.children;
   expect([outside, app, service].every((pid) => pid !== undefined && isAlive(pid))).toBe(true);
@@ -198,13 +209,7 @@ describe("with a service that runs already", () => {
   let endpoint: string[];
   let scrape: string[];
   beforeAll(async () => {
-    service = await ServiceProcess.start(`
-receivers: { otlp: { protocols: { http: { endpoint: "127.0.0.1:0" } } } }
-exporters: { prometheus: { endpoint: "127.0.0.1:0" } }
-service:
-  telemetry: { metrics: { level: none } }
-  pipelines: { metrics: { receivers: [otlp], exporters: [prometheus] } }
-`);
+    service = await ServiceProcess.start(smallConfig);
     endpoint = ["--endpoint", `http://${service.address("receiver otlp", "http")}`];
     scrape = ["--scrape", `http://${service.address("exporter prometheus", "http")}/metrics`];
   });
