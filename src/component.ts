@@ -143,6 +143,8 @@ export interface Settings {
   drop(reason: string, items: number): void;
   /** Listens, possibly sharing the listener with components that name the same endpoint. */
   listen(server: ServerSpec): Promise<Listener>;
+  /** Says where a component listens with sockets of its own, for who starts the service. */
+  listensOn(protocol: "udp" | "tcp", addresses: readonly string[]): void;
   report(status: ComponentStatus): void;
   /** What an extension offers (see ExtensionInstance.offers); rejects a wrong id by config check. */
   use(extensionId: string): unknown;

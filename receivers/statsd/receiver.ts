@@ -46,10 +46,9 @@ export class StatsdReceiver implements Component {
       });
     }
     this.addresses = await this.#transport.listen();
-    log.info("Listening for StatsD.", {
-      transport: this.#config.transport,
-      endpoint: this.addresses.join(", "),
-    });
+    const { transport } = this.#config;
+    this.#settings.listensOn(transport.startsWith("tcp") ? "tcp" : "udp", this.addresses);
+    log.info("Listening for StatsD.", { transport, endpoint: this.addresses.join(", ") });
     this.#flusher.start(this.#config.aggregation_interval);
     this.#polls = clock.every(pollMs, () => void this.#transport.poll());
   }

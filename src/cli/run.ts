@@ -72,6 +72,9 @@ class RunningProcess {
       budget,
       meters,
       listen,
+      listensOn: ({ text, kind }, protocol, addresses) => {
+        this.#bound.push({ owner: text, kind, protocol, addresses, tls: false });
+      },
       shutdownTimeoutMs: options.shutdownTimeoutMs,
       recentErrors: () => this.#logs.recentErrors(),
       countsRequests: checked.gates.receiverRequests,

@@ -4,7 +4,7 @@ import type { ResolvedConfig } from "../config/service-config.ts";
 export interface BoundAddress {
   readonly owner: string;
   readonly kind: string;
-  readonly protocol: "grpc" | "http";
+  readonly protocol: "grpc" | "http" | "udp" | "tcp";
   readonly addresses: readonly string[];
   readonly tls: boolean;
 }

@@ -35,6 +35,9 @@ export interface EngineDeps {
   readonly budget: MemoryBudget;
   readonly meters: MeterRegistry;
   listen(owner: ComponentId, spec: ServerSpec): Promise<Listener>;
+  readonly listensOn:
+    | ((owner: ComponentId, protocol: "udp" | "tcp", addresses: readonly string[]) => void)
+    | undefined;
   readonly view: ServiceView;
   onStatus(id: ComponentId, status: ComponentStatus): void;
   onDrop(reason: string, items: number): void;
@@ -105,6 +108,7 @@ export class Instance {
       meter,
       service: view,
       listen: (spec) => this.#deps.listen(this.id, spec),
+      listensOn: (protocol, addresses) => this.#deps.listensOn?.(this.id, protocol, addresses),
       report: (status) => this.setStatus(status),
       use: (extensionId) => {
         this.uses.add(extensionId);

@@ -28,6 +28,8 @@ export interface ServiceOptions {
   readonly meters: MeterRegistry;
   /** src/net's shared listeners. */
   readonly listen: (owner: ComponentId, spec: ServerSpec) => Promise<Listener>;
+  /** Told of the sockets that components open themselves. */
+  readonly listensOn?: EngineDeps["listensOn"] | undefined;
   readonly shutdownTimeoutMs: number;
   readonly recentErrors: ServiceView["recentErrors"];
   /** `otelcol_receiver_requests`, which the Collector has behind a feature gate. */
@@ -141,13 +143,14 @@ export class Service {
   }
 
   #engineDeps(): EngineDeps {
-    const { clock, log, budget, meters, listen } = this.#options;
+    const { clock, log, budget, meters, listen, listensOn } = this.#options;
     return {
       clock,
       log,
       budget,
       meters,
       listen,
+      listensOn,
       view: this.view,
       onStatus: (id, status) => this.#onStatus(id, status),
       onDrop: (reason, items) => this.#onDrop(reason, items),

@@ -84,6 +84,7 @@ export function testSettings(options: TestSettingsOptions = {}): TestSettings {
     dropped,
     drop: (reason, items) => void dropped.set(reason, (dropped.get(reason) ?? 0) + items),
     listen: options.listen ?? (() => Promise.reject(new Error("no listener in this test"))),
+    listensOn() {},
     report() {},
     use: () => undefined,
     service: {

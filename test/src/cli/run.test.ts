@@ -34,6 +34,15 @@ const holding = smallConfig
   .replace("nop:", `otlp_http: { endpoint: "http://127.0.0.1:1" }`)
   .replace("[nop]", "[otlp_http]");
 
+test("lists sockets that a component opened by itself, too", async () => {
+  const receivers = `receivers:\n  statsd: { endpoint: "127.0.0.1:0" }`;
+  const service = await started(
+    smallConfig.replace("receivers:", receivers).replace("[otlp]", "[otlp, statsd]"),
+  );
+  expect(service.stderr).toMatch(/^ {2}receiver statsd +udp +127\.0\.0\.1:\d+$/mu);
+  expect(await service.stop()).toBe(0);
+});
+
 test("prints where it listens, the pipelines and a line that really sends a metric; first data is said once", async () => {
   const service = await started(smallConfig);
   const text = service.stderr;
