@@ -21,7 +21,7 @@ export const exampleNames = readdirSync(examples)
   .filter((name) => name.endsWith(".ts"))
   .map((name) => name.slice(0, -".ts".length));
 
-export interface Ending {
+interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stderr: string;
@@ -69,8 +69,10 @@ export class UserProject {
       cwd: this.#app,
       env: withoutOtel({
         NODE_OPTIONS: "",
+        NODE_NO_WARNINGS: "",
         PORT: "0",
         OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
+        OTEL_METRIC_EXPORT_INTERVAL: "3600000",
         ...options.env,
       }),
       stdio: ["ignore", "pipe", "pipe"],
