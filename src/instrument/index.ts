@@ -13,6 +13,7 @@ export type { LlmCall, LlmCallOptions, LlmOptions, LlmUsage, PriceTable } from "
 export { type Outcome, type QueryInterface, queryInterface } from "./queries/query-interface.ts";
 export { queue } from "./queues/queue.ts";
 export { type RateLimit, rateLimit } from "./rate-limit/rate-limit.ts";
+export type { MetricProducer } from "./reading/sdk-types.ts";
 export { instrumentHttp, instrumentSystem, start } from "./telemetry.ts";
 export type {
   Adder,
@@ -24,7 +25,6 @@ export type {
   Instrument,
   InstrumentOptions,
   Meter,
-  MetricProducer,
   Observe,
   ObservedKind,
   Of,

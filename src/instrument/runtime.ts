@@ -17,6 +17,11 @@ export function setRuntime(runtime: Runtime | undefined): void {
   current = runtime;
 }
 
+/** Unless another one has been set meanwhile. */
+export function endRuntime(runtime: Runtime): void {
+  if (current === runtime) current = undefined;
+}
+
 /** Undefined: the caller has no effect, because nothing is started (this is told) or because all is disabled. */
 export function runtimeFor(caller: string): Runtime | undefined {
   if (current !== undefined) return current.isDisabled ? undefined : current;

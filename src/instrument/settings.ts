@@ -115,20 +115,32 @@ function checkProtocol(env: Environment, problems: Problems): void {
 }
 
 function targetOf(options: StartOptions, env: Environment, problems: Problems): Target | undefined {
-  const url = urlOf(options, env);
+  const given = endpointOf(options, env);
+  const url = urlOf(given);
   const headers = Object.fromEntries(
     parsePairs(otlpVariable(env, "HEADERS"), "OTEL_EXPORTER_OTLP_HEADERS", problems),
   );
   if (url !== undefined) return { url, headers: { ...headers, ...options.headers } };
-  problems.report("invalid_option", "the endpoint is no http or https URL; nothing is sent");
+  const shown = JSON.stringify(given.text).replace(/\/\/[^/@]*@/u, "//");
+  const message = `the endpoint ${shown} is no http or https URL; nothing is sent`;
+  problems.report("invalid_option", message);
   return undefined;
 }
 
-function urlOf(options: StartOptions, env: Environment): URL | undefined {
+interface Endpoint {
+  readonly text: string;
+  /** Complete: no path is added. */
+  readonly isVerbatim: boolean;
+}
+
+function endpointOf({ endpoint }: StartOptions, env: Environment): Endpoint {
   const verbatim = variable(env, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT");
-  const isVerbatim = options.endpoint === undefined && verbatim !== undefined;
-  const base = options.endpoint ?? variable(env, "OTEL_EXPORTER_OTLP_ENDPOINT") ?? defaultEndpoint;
-  const text = isVerbatim ? verbatim : base;
+  if (endpoint === undefined && verbatim !== undefined) return { text: verbatim, isVerbatim: true };
+  const text = endpoint ?? variable(env, "OTEL_EXPORTER_OTLP_ENDPOINT") ?? defaultEndpoint;
+  return { text, isVerbatim: false };
+}
+
+function urlOf({ text, isVerbatim }: Endpoint): URL | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   if (url.protocol !== "http:" && url.protocol !== "https:") return undefined;
@@ -155,10 +167,15 @@ function resourceOf(options: StartOptions, env: Environment, problems: Problems)
   ]);
   const name = variable(env, "OTEL_SERVICE_NAME");
   if (name !== undefined) attributes.set("service.name", name);
-  for (const [key, value] of Object.entries(options.resource ?? {})) {
+  for (const [key, value] of Object.entries(objectOr(options.resource))) {
     if (value !== undefined) attributes.set(key, value);
   }
-  if (options.serviceName !== undefined) attributes.set("service.name", options.serviceName);
+  const { serviceName } = options;
+  if (typeof serviceName === "string" && serviceName !== "") {
+    attributes.set("service.name", serviceName);
+  } else if (serviceName !== undefined) {
+    problems.report("invalid_option", "serviceName is no text", "serviceName");
+  }
   attributes.set("telemetry.sdk.name", "repomind-telemetry");
   attributes.set("telemetry.sdk.language", "nodejs");
   return [...attributes].filter(([, value]) => isValue(value));

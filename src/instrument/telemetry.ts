@@ -4,7 +4,8 @@ import { InstrumentRegistry } from "./metrics/meter.ts";
 import { messageOf, Problems } from "./problems.ts";
 import { metricProducer } from "./reading/metric-producer.ts";
 import { prometheusText } from "./reading/prometheus-text.ts";
-import { type Runtime, runtimeFor, setRuntime } from "./runtime.ts";
+import type { MetricProducer } from "./reading/sdk-types.ts";
+import { endRuntime, type Runtime, runtimeFor, setRuntime } from "./runtime.ts";
 import { backgroundClock } from "./sending/background-clock.ts";
 import { installExitHooks } from "./sending/exit-hooks.ts";
 import { Exporting } from "./sending/exporting.ts";
@@ -14,7 +15,6 @@ import type {
   FlushResult,
   HttpOptions,
   Meter,
-  MetricProducer,
   StartOptions,
   Stats,
   SystemOptions,
@@ -22,6 +22,9 @@ import type {
 } from "./types.ts";
 
 let running: RunningTelemetry | undefined;
+/** By a run that ended: instruments and helpers, which stay with it. */
+let wereHelpersMade = false;
+let isRestartTold = false;
 
 /** Starts the instrumentation of this process. A second call returns the same instance and warns once. */
 export function start(options: StartOptions = {}): Telemetry {
@@ -30,10 +33,19 @@ export function start(options: StartOptions = {}): Telemetry {
     running = created;
     setRuntime(created);
     created.begin();
+    tellOfRestart(created.problems);
   } else {
     running.problems.report("already_started", "start() was called again; its options are ignored");
   }
   return running;
+}
+
+function tellOfRestart(problems: Problems): void {
+  if (!wereHelpersMade || isRestartTold) return;
+  isRestartTold = true;
+  const message =
+    "start() after shutdown(): instruments, helpers and wrapped objects that were made before are not sent any more; make them again";
+  problems.report("started_again", message);
 }
 
 /** Measures HTTP servers and clients; start() does so by itself unless told `http: false`. */
@@ -59,6 +71,8 @@ class RunningTelemetry implements Telemetry, Runtime {
   /** What is measured by now: server, client, system. */
   readonly #measured = new Map<string, Disposable>();
   #undo: (() => void)[] = [];
+  #areHelpersMade = false;
+  #ending: Promise<FlushResult> | undefined;
 
   constructor(options: StartOptions) {
     this.problems = new Problems(options.onProblem);
@@ -67,7 +81,9 @@ class RunningTelemetry implements Telemetry, Runtime {
     this.#exporting = this.#startExporting();
   }
 
+  /** For the application and for helpers. */
   get meter(): Meter {
+    this.#areHelpersMade = true;
     return this.#registry;
   }
 
@@ -94,8 +110,29 @@ class RunningTelemetry implements Telemetry, Runtime {
     if (system !== undefined) this.instrumentSystem(system);
   }
 
-  instrumentHttp(given: HttpOptions): Disposable {
-    const options: HttpOptions = objectOr(given);
+  instrumentHttp(options: HttpOptions): Disposable {
+    return this.#safely(() => this.#measureHttp(objectOr(options)));
+  }
+
+  instrumentSystem(options: SystemOptions): Disposable {
+    return this.#safely(
+      () =>
+        this.#measure("system", (...all) => new SystemMetrics(...all), objectOr(options)) ??
+        nothingToUndo,
+    );
+  }
+
+  /** An application's options may have getters that throw. */
+  #safely(measure: () => Disposable): Disposable {
+    try {
+      return measure();
+    } catch (error) {
+      this.problems.report("invalid_option", `cannot read the options: ${messageOf(error)}`);
+      return nothingToUndo;
+    }
+  }
+
+  #measureHttp(options: HttpOptions): Disposable {
     const { server, client } = options;
     const measured = [
       server === false
@@ -110,13 +147,6 @@ class RunningTelemetry implements Telemetry, Runtime {
         for (const one of measured) one?.[Symbol.dispose]();
       },
     };
-  }
-
-  instrumentSystem(given: SystemOptions): Disposable {
-    return (
-      this.#measure("system", (...all) => new SystemMetrics(...all), objectOr(given)) ??
-      nothingToUndo
-    );
   }
 
   /** Each part measures once; undefined: it does so already. */
@@ -140,38 +170,43 @@ class RunningTelemetry implements Telemetry, Runtime {
     };
   }
 
-  toPrometheusText(): string {
-    return prometheusText(this.#registry.families, this.#settings.resource, this.problems);
-  }
+  readonly toPrometheusText = (): string =>
+    prometheusText(this.#registry.families, this.#settings.resource, this.problems);
 
-  metricProducer(): MetricProducer {
-    return metricProducer({
+  readonly metricProducer = (): MetricProducer =>
+    metricProducer({
       families: () => this.#registry.families,
       resource: this.#settings.resource,
       startMs: this.#startMs,
       nowMs: () => backgroundClock.now(),
       problems: this.problems,
     });
-  }
 
-  async flush(timeoutMs: number = this.#settings.timeoutMs): Promise<FlushResult> {
-    return (await this.#exporting?.flush(timeoutMs)) ?? { ok: true, points: 0, dropped: 0 };
-  }
+  readonly flush = async (timeoutMs?: number): Promise<FlushResult> => {
+    // A listener may be called with anything: the name of a signal.
+    const limitMs = typeof timeoutMs === "number" ? timeoutMs : this.#settings.timeoutMs;
+    return (await this.#exporting?.flush(limitMs)) ?? { ok: true, points: 0, dropped: 0 };
+  };
 
-  async shutdown(timeoutMs: number = this.#settings.timeoutMs): Promise<FlushResult> {
+  readonly shutdown = (timeoutMs?: number): Promise<FlushResult> => {
+    this.#ending ??= this.#end(timeoutMs);
+    return this.#ending;
+  };
+
+  async #end(timeoutMs: number | undefined): Promise<FlushResult> {
+    // From now on a start() begins anew, but what there is counts until all is sent.
+    if (running === this) running = undefined;
+    wereHelpersMade ||= this.#areHelpersMade;
     const result = await this.flush(timeoutMs);
     for (const undo of this.#undo) undo();
     this.#undo = [];
     for (const metrics of this.#measured.values()) metrics[Symbol.dispose]();
     this.#measured.clear();
-    if (running === this) {
-      running = undefined;
-      setRuntime(undefined);
-    }
+    endRuntime(this);
     return result;
   }
 
-  stats(): Stats {
+  readonly stats = (): Stats => {
     let series = 0;
     let overflowed = 0;
     for (const family of this.#registry.families) {
@@ -180,7 +215,7 @@ class RunningTelemetry implements Telemetry, Runtime {
     }
     const { exported, dropped, failures } = this.#exporting?.counts ?? nothingSent;
     return { series, overflowed, exported, dropped, failures };
-  }
+  };
 
   #startExporting(): Exporting | undefined {
     const settings = this.#settings;

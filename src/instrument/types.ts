@@ -1,5 +1,6 @@
 /** What an application sees of `repomind-telemetry/instrument`. */
 import type { IncomingMessage } from "node:http";
+import type { MetricProducer } from "./reading/sdk-types.ts";
 
 export type Value = string | number | boolean;
 export type Attributes = { readonly [key: string]: Value | undefined };
@@ -11,33 +12,33 @@ export interface Problem {
 
 /** Environment variables stand in for options that are not given (docs/instrument.md). */
 export interface StartOptions {
-  readonly serviceName?: string;
-  readonly resource?: Attributes;
+  serviceName?: string;
+  resource?: Attributes;
   /** OTLP/HTTP with protobuf; `/v1/metrics` is added. Default http://127.0.0.1:4318. */
-  readonly endpoint?: string;
-  readonly headers?: Record<string, string>;
+  endpoint?: string;
+  headers?: Record<string, string>;
   /** Default none. */
-  readonly compression?: "none" | "gzip";
+  compression?: "none" | "gzip";
   /** Time between two collections; default 10,000. */
-  readonly intervalMs?: number;
+  intervalMs?: number;
   /** Time one request may take; default 10,000. */
-  readonly timeoutMs?: number;
+  timeoutMs?: number;
   /** Default cumulative. With delta, up-down counters stay cumulative. */
-  readonly temporality?: "cumulative" | "delta";
+  temporality?: "cumulative" | "delta";
   /** Further attribute sets are counted in one series with `otel.metric.overflow`; default 2,000. */
-  readonly maxSeriesPerMetric?: number;
+  maxSeriesPerMetric?: number;
   /** Encoded requests that wait; default 4 MiB. */
-  readonly maxQueueBytes?: number;
+  maxQueueBytes?: number;
   /** The longest that leaving the process may take; default 500. */
-  readonly exitFlushMs?: number;
+  exitFlushMs?: number;
   /** False: nothing is sent; toPrometheusText() and metricProducer() still read. */
-  readonly export?: boolean;
+  export?: boolean;
   /** Default true: servers and clients are measured. */
-  readonly http?: boolean | HttpOptions;
+  http?: boolean | HttpOptions;
   /** Default true: memory, CPU, event loop, garbage collection, connections. */
-  readonly system?: boolean | SystemOptions;
+  system?: boolean | SystemOptions;
   /** Called once for each kind of problem; default: a process warning. */
-  readonly onProblem?: (problem: Problem) => void;
+  onProblem?: (problem: Problem) => void;
 }
 
 export interface FlushResult {
@@ -60,34 +61,30 @@ export interface Stats {
   readonly failures: number;
 }
 
+/** Functions that need no `this`: `process.on("SIGTERM", telemetry.shutdown)`. */
 export interface Telemetry {
   readonly meter: Meter;
   /** Collects and sends; resolves when everything is sent or after timeoutMs (default: the timeout of one request). */
-  flush(timeoutMs?: number): Promise<FlushResult>;
-  /** Flushes, then takes back every hook and listener. */
-  shutdown(timeoutMs?: number): Promise<FlushResult>;
+  flush: (timeoutMs?: number) => Promise<FlushResult>;
+  /** Flushes, then takes back every hook and listener. A second call gives the result of the first. */
+  shutdown: (timeoutMs?: number) => Promise<FlushResult>;
   /** What a scrape by Prometheus reads: text format 0.0.4, cumulative. */
-  toPrometheusText(): string;
+  toPrometheusText: () => string;
   /** For a metric reader of the OpenTelemetry SDK (`metricProducers`); cumulative. */
-  metricProducer(): MetricProducer;
-  stats(): Stats;
-}
-
-/** The MetricProducer of @opentelemetry/sdk-metrics by its shape. */
-export interface MetricProducer {
-  collect(): Promise<{ resourceMetrics: unknown; errors: unknown[] }>;
+  metricProducer: () => MetricProducer;
+  stats: () => Stats;
 }
 
 export interface InstrumentOptions<K extends string> {
-  readonly unit?: string;
-  readonly description?: string;
-  readonly maxSeries?: number;
+  unit?: string;
+  description?: string;
+  maxSeries?: number;
   /** Declared keys; with a list of values a miss becomes "_OTHER". */
-  readonly attributes?: readonly K[] | { readonly [P in K]: readonly Value[] | "any" };
+  attributes?: readonly K[] | { readonly [P in K]: readonly Value[] | "any" };
 }
 export interface HistogramOptions<K extends string> extends InstrumentOptions<K> {
   /** Explicit buckets; without them exponential, scale 5. */
-  readonly boundaries?: readonly number[];
+  boundaries?: readonly number[];
 }
 export type Of<K extends string> = string extends K
   ? Attributes
@@ -139,22 +136,22 @@ export interface Meter {
 
 export interface HttpOptions {
   /** Default true. */
-  readonly server?: boolean;
+  server?: boolean;
   /** Default true: requests that fetch, undici and node:http send. */
-  readonly client?: boolean;
+  client?: boolean;
   /** Default false: the use of rate limits is read from the headers of the responses that servers send. */
-  readonly rateLimitHeaders?: boolean;
+  rateLimitHeaders?: boolean;
   /** Further routes become "_OTHER"; default 200. */
-  readonly maxRoutes?: number;
+  maxRoutes?: number;
   /** True: the request is not measured. Called when its headers are read. */
-  readonly ignore?: (request: IncomingMessage) => boolean;
+  ignore?: (request: IncomingMessage) => boolean;
   /** The template of a request's route (`/repos/:id`), asked when the response ends; never the path itself. */
-  readonly route?: (request: IncomingMessage) => string | undefined;
+  route?: (request: IncomingMessage) => string | undefined;
 }
 
 export interface SystemOptions {
   /** Default true. */
-  readonly eventLoop?: boolean;
+  eventLoop?: boolean;
   /** Default true. */
-  readonly gc?: boolean;
+  gc?: boolean;
 }

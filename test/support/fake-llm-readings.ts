@@ -41,3 +41,9 @@ export async function allOf<T>(items: AsyncIterable<T>): Promise<T[]> {
   for await (const item of items) all.push(item);
   return all;
 }
+
+/** What a method shows of itself: its name and the number of its parameters. */
+export function shapeOf(object: object, method: string): unknown[] {
+  const { name, length } = Reflect.get(object, method) as () => void;
+  return [name, length];
+}

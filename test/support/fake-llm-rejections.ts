@@ -24,6 +24,7 @@ const measured = <T extends object>(client: T) =>
   way === "measured" ? instrumentLlm(client) : client;
 
 interface Call extends Promise<unknown> {
+  parse(): Promise<unknown>;
   withResponse(): Promise<unknown>;
   asResponse(): Promise<unknown>;
 }
@@ -32,11 +33,12 @@ function caller(): (stream: boolean) => Call {
   const messages = [{ role: "user" as const, content: "hi" }];
   if (name.startsWith("openai")) {
     const client = measured(openAiClient(name as OpenAiPackage, url, settings));
-    return (stream) => client.chat.completions.create({ model: "gpt-4o", messages, stream });
+    return (stream) =>
+      client.chat.completions.create({ model: "gpt-4o", messages, stream }) as unknown as Call;
   }
   const client = measured(anthropicClient(name as AnthropicPackage, url, settings));
   const body = { model: "claude-opus-5-5", max_tokens: 1, messages };
-  return (stream) => client.messages.create({ ...body, stream });
+  return (stream) => client.messages.create({ ...body, stream }) as unknown as Call;
 }
 
 const told: string[] = [];
@@ -59,6 +61,11 @@ const scenarios: Record<string, () => unknown> = {
     const call = create(false);
     void call.catch(() => {});
     void call.then(ignore);
+  },
+  "parsed twice, caught once": () => {
+    const call = create(false);
+    void call.parse();
+    void call.catch(() => {});
   },
   awaited: async () => {
     try {

@@ -1,7 +1,7 @@
 /** Clients and clusters of ioredis 4 to 6. */
+import { intercept, replaceMethods } from "../replace-methods.ts";
 import type { CacheRecorder } from "./recorder.ts";
 import { type OnReply, RedisWatch } from "./redis-commands.ts";
-import { intercept, replaceMethods } from "./replace-methods.ts";
 
 /** A transaction that is never executed must not collect for ever. */
 const maxQueued = 10_000;

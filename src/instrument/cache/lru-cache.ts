@@ -1,5 +1,7 @@
 /** lru-cache 11, and older ones that expose the same. */
+import { intercept, type Method, replaceMethods, type Wrappers } from "../replace-methods.ts";
 import { EntrySizes } from "./entry-sizes.ts";
+import { LruEvictions, noKey } from "./lru-evictions.ts";
 import {
   type Internals,
   type LookupOptions,
@@ -8,8 +10,7 @@ import {
   oldValueOf,
 } from "./lru-lookup.ts";
 import type { CacheRecorder } from "./recorder.ts";
-import { intercept, type Method, replaceMethods, type Wrappers } from "./replace-methods.ts";
-import type { CacheOptions, CacheResult, EvictionReason, Storage } from "./types.ts";
+import type { CacheOptions, CacheResult, Storage } from "./types.ts";
 
 export function isLruCache(cache: object): boolean {
   return (
@@ -33,32 +34,16 @@ export function watchLruCache(
   recorder.reasons = ["capacity", "ttl", "explicit"];
   recorder.storage = () => watch.storage();
   replaceMethods(cache, watch.wrappers());
-  replaceMethods(internals.keyMap, watch.keyWrappers());
+  replaceMethods(internals.keyMap, watch.evictions.keyWrappers());
 }
 
-/** The method under way. */
-interface Context {
-  /** Why entries leave; undefined: nothing is under way, or the fast path of get. */
-  reason: EvictionReason | undefined;
-  /** The key that memo() looks up: it leaves only when it is too old. */
-  memoKey: unknown;
-}
-
-/** No key of any cache. */
-const none = Symbol("none");
-
-/**
- * Entries leave an LRU cache in many ways: room is made, a lookup finds them too old, a timer removes them, a fetch
- * fails. All of them pass through its map of keys, so that is where they are counted; why, the method tells that is
- * under way.
- */
 class LruWatch {
+  readonly evictions: LruEvictions;
   readonly #cache: LruCache;
   readonly #internals: Internals;
   readonly #lookup: LruLookup;
   readonly #recorder: CacheRecorder;
   readonly #sizes: EntrySizes | undefined;
-  readonly #context: Context = { reason: undefined, memoKey: none };
 
   constructor(
     cache: LruCache,
@@ -71,6 +56,7 @@ class LruWatch {
     this.#lookup = new LruLookup(cache, internals);
     this.#recorder = recorder;
     this.#sizes = sizeOf === undefined ? undefined : new EntrySizes(sizeOf, recorder);
+    this.evictions = new LruEvictions(internals, recorder, (key) => this.#sizes?.forget(key));
     this.#weighAll();
   }
 
@@ -82,7 +68,7 @@ class LruWatch {
   }
 
   wrappers(): Wrappers {
-    const explicitly = (method: Method) => this.#during("explicit", method);
+    const explicitly = (method: Method) => this.evictions.during("explicit", method);
     return {
       get: (get) => this.#getter(get),
       set: (set) => this.#setter(set),
@@ -93,72 +79,8 @@ class LruWatch {
       clear: explicitly,
       pop: explicitly,
       load: (load) => this.#loader(explicitly(load)),
-      purgeStale: (purge) => this.#during("ttl", purge),
+      purgeStale: (purge) => this.evictions.during("ttl", purge),
     };
-  }
-
-  keyWrappers(): Wrappers {
-    const leaves = (key: unknown) => this.#leaves(key);
-    const { keyMap } = this.#internals;
-    return {
-      // With its parameter named, as in #getter.
-      delete: (remove) =>
-        function (this: unknown, key: unknown): unknown {
-          leaves(key);
-          return remove.call(this, key);
-        },
-      clear: (clear) =>
-        function (this: unknown): unknown {
-          for (const key of keyMap.keys()) leaves(key);
-          return clear.call(this);
-        },
-    };
-  }
-
-  #leaves(key: unknown): void {
-    const { keyMap, valList, isBackgroundFetch } = this.#internals;
-    const index = keyMap.get(key);
-    if (index === undefined) return;
-    this.#sizes?.forget(key);
-    const value = valList[index];
-    // A load that failed, and nothing was there before.
-    if (isBackgroundFetch(value) && oldValueOf(value) === undefined) return;
-    const { reason, memoKey } = this.#context;
-    if (key === memoKey) this.#recorder.evicted(1, "ttl");
-    else this.#recorder.evicted(1, reason ?? this.#reasonOf(index, value));
-  }
-
-  /** Of what leaves while no method is under way. */
-  #reasonOf(index: number, value: unknown): EvictionReason {
-    const { isBackgroundFetch, isStale } = this.#internals;
-    // Only where room is made its place is empty already.
-    if (value === undefined) return "capacity";
-    if (isStale(index)) return "ttl";
-    // A refresh that the application forced, and that failed.
-    return isBackgroundFetch(value) ? "explicit" : "capacity";
-  }
-
-  #during(reason: EvictionReason, method: Method): Method {
-    return intercept((cache, args) => this.#within(reason, method, cache, args));
-  }
-
-  #within(
-    reason: EvictionReason,
-    method: Method,
-    cache: unknown,
-    args: readonly unknown[],
-    memoKey: unknown = none,
-  ): unknown {
-    const context = this.#context;
-    const { reason: outerReason, memoKey: outerKey } = context;
-    context.reason = reason;
-    context.memoKey = memoKey;
-    try {
-      return Reflect.apply(method, cache, args);
-    } finally {
-      context.reason = outerReason;
-      context.memoKey = outerKey;
-    }
   }
 
   /**
@@ -167,13 +89,13 @@ class LruWatch {
    */
   #getter(get: Method): Method {
     const cache = this.#cache;
-    const context = this.#context;
+    const { evictions } = this;
     const recorder = this.#recorder;
     const { requests } = recorder.counts;
     const getCarefully = (receiver: unknown, key: unknown, options: unknown) =>
       this.#getCarefully(get, receiver, key, options);
     return function (this: unknown, key: unknown, options?: unknown): unknown {
-      if (options !== undefined || cache.allowStale || context.reason !== undefined) {
+      if (options !== undefined || cache.allowStale || evictions.reason !== undefined) {
         return getCarefully(this, key, options);
       }
       const value = get.call(this, key);
@@ -187,27 +109,27 @@ class LruWatch {
     const { keyMap, isStale } = this.#internals;
     const index = keyMap.get(key);
     const wasStale = index !== undefined && isStale(index);
-    const value = this.#within("ttl", get, cache, [key, options]);
+    const value = this.evictions.within("ttl", get, cache, [key, options]);
     if (value === undefined) this.#recorder.missed(key);
     else this.#recorder.counts.requests[wasStale ? "stale" : "hit"]++;
     return value;
   }
 
   #setter(set: Method): Method {
-    const context = this.#context;
+    const { evictions } = this;
     const recorder = this.#recorder;
     const weigh = this.#sizes === undefined ? undefined : (key: unknown) => this.#weigh(key);
-    // As #within does, spelled out with named parameters for the same reason as in #getter.
+    // As within() does, spelled out with named parameters for the same reason as in #getter.
     return function (this: unknown, key: unknown, value: unknown, options?: unknown): unknown {
-      const { reason, memoKey } = context;
-      context.reason = "capacity";
-      context.memoKey = none;
+      const { reason, memoKey } = evictions;
+      evictions.reason = "capacity";
+      evictions.memoKey = noKey;
       let result: unknown;
       try {
         result = set.call(this, key, value, options);
       } finally {
-        context.reason = reason;
-        context.memoKey = memoKey;
+        evictions.reason = reason;
+        evictions.memoKey = memoKey;
       }
       if (value !== undefined) recorder.stored(key);
       weigh?.(key);
@@ -231,7 +153,7 @@ class LruWatch {
       const result = isForced ? "bypass" : this.#lookup.resultOfGet(key, options);
       this.#recorder.counts.requests[result]++;
       const startMs = performance.now();
-      const value = this.#within("capacity", memo, cache, args, key);
+      const value = this.evictions.within("capacity", memo, cache, args, key);
       const seconds = (performance.now() - startMs) / 1000;
       this.#recorder.took(result, seconds);
       if (result === "miss" || result === "bypass") this.#recorder.loaded(seconds);
@@ -249,7 +171,7 @@ class LruWatch {
       const result = this.#lookup.resultOfFetch(found, options);
       this.#recorder.counts.requests[result]++;
       const startMs = performance.now();
-      const promise = this.#within("capacity", fetch, cache, args);
+      const promise = this.evictions.within("capacity", fetch, cache, args);
       this.#follow(key, result, found.isLoading, startMs);
       return promise;
     });
@@ -261,7 +183,7 @@ class LruWatch {
     const result = this.#lookup.resultOfGet(key, options);
     if (result === "miss") this.#recorder.missed(key);
     else this.#recorder.counts.requests[result]++;
-    return this.#within("ttl", fetch, cache, args);
+    return this.evictions.within("ttl", fetch, cache, args);
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Caches with get, set, has and delete: Map itself, its subclasses, and everything of that shape. */
+import { intercept, type Method, replaceMethods, type Wrappers } from "../replace-methods.ts";
 import { EntrySizes } from "./entry-sizes.ts";
 import type { CacheRecorder } from "./recorder.ts";
-import { intercept, type Method, replaceMethods, type Wrappers } from "./replace-methods.ts";
 import type { CacheOptions, EvictionReason, Storage } from "./types.ts";
 
 type SizeOf = CacheOptions["sizeOf"];

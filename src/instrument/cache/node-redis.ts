@@ -1,7 +1,7 @@
 /** Clients and pools of node-redis 5 and 6. */
+import { intercept, type Method, replaceMethods, type Wrappers } from "../replace-methods.ts";
 import type { CacheRecorder } from "./recorder.ts";
 import { type OnReply, RedisWatch } from "./redis-commands.ts";
-import { intercept, type Method, replaceMethods, type Wrappers } from "./replace-methods.ts";
 
 /** Marks argument lists that are counted above sendCommand: a tenth of the cost of a WeakSet. */
 const countedKey = Symbol("repomind.counted");

@@ -93,18 +93,23 @@ export class NodeClients implements Disposable {
   }
 
   /**
-   * The port stands nowhere but in the header `host`, which node:http writes itself. An application's own, with another
-   * name, says nothing of the server; then the connection is asked, while there is one.
+   * The port stands nowhere but in the header `host`, which node:http writes itself. An application's own (a reverse
+   * proxy hands on its client's) says nothing of the server; then the connection is asked, while there is one.
    */
   #serverOf(request: Request): ServerSeries {
     const { host, protocol, socketPath, socket } = request;
     const authority = request.getHeader("host");
     if (typeof authority === "string" && !socketPath) {
       const origin = this.#servers.origin(`${protocol}//${authority}`);
-      if (origin?.address === host) return this.#servers.ofOrigin(origin);
+      if (origin?.address === host && (origin.port === socket?.remotePort || isByNode(request))) {
+        return this.#servers.ofOrigin(origin);
+      }
     }
     const scheme = protocol === "https:" ? "https" : "http";
     if (socketPath) return this.#servers.of({ scheme, address: socketPath, port: undefined });
     return this.#servers.of({ scheme, address: host.toLowerCase(), port: socket?.remotePort });
   }
 }
+
+/** Node spells it so; half a microsecond, so asked where the connection goes elsewhere: there is none, or a tunnel. */
+const isByNode = (request: Request) => request.getRawHeaderNames().includes("Host");

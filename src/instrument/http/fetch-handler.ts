@@ -98,13 +98,15 @@ class Exchange {
   readonly #request: Request;
   readonly #measured: Measured;
   readonly #runtime: Runtime;
+  /** Weak: one that nobody reads ends when it is collected. */
+  #body: WeakRef<ReadableStream> | undefined;
   #isOpen = true;
 
   constructor(request: Request, measured: Measured, runtime: Runtime) {
     this.#request = request;
     this.#measured = measured;
     this.#runtime = runtime;
-    measured.series.active.add(1);
+    measured.series.active++;
     request.signal?.addEventListener("abort", this.#onAbort);
   }
 
@@ -116,6 +118,7 @@ class Exchange {
     const isBodySent = this.#request.method !== "HEAD" && !withoutBody.has(status);
     // Who reads a locked body is not to be seen.
     if (!isBodySent || body === null || body.locked) return this.end(status);
+    this.#body = new WeakRef(body);
     observeBody(body, {
       sent: () => this.end(status),
       cancelled: () => this.end(undefined, "aborted"),
@@ -134,7 +137,12 @@ class Exchange {
     series.end(seconds, named, status, errorType ?? error);
   }
 
-  readonly #onAbort = (): void => this.end(undefined, "aborted");
+  /** A body that was read to its end is told of soon, and some servers abort the signal of every request in the end. */
+  readonly #onAbort = (): void => {
+    const { isReadable } = process.getBuiltinModule("node:stream");
+    const body = this.#body?.deref();
+    if (body === undefined || isReadable(body as never)) this.end(undefined, "aborted");
+  };
 }
 
 /** Under the names that adapters use: env.incoming (Hono), context.req (whatwg-node), request.runtime.node.req (srvx). */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import type { MethodSeries } from "./series.ts";
+import type { HttpInstruments, MethodSeries } from "./series.ts";
 
 /** Reads the route of a request from what its framework knows of it; asked when the response ends. */
 export type RouteReader<C> = (context: C, status: number | undefined) => string | undefined;
@@ -51,12 +51,24 @@ export class MeasuredRequest extends Measured {
 
 /** The open requests of a connection: one, and further ones only where a client sends them without waiting. */
 export class Connection {
-  readonly isEncrypted: boolean;
+  readonly #isEncrypted: boolean;
+  /** Of the last request, and where its series come from: mostly the next request's too. */
+  #method = "";
+  #instruments: HttpInstruments | undefined = undefined;
+  #series: MethodSeries | undefined = undefined;
   #first: MeasuredRequest | undefined = undefined;
   #others: Map<IncomingMessage, MeasuredRequest> | undefined = undefined;
 
   constructor(isEncrypted: boolean) {
-    this.isEncrypted = isEncrypted;
+    this.#isEncrypted = isEncrypted;
+  }
+
+  seriesOf(method: string, instruments: HttpInstruments): MethodSeries {
+    if (method === this.#method && instruments === this.#instruments) return this.#series!;
+    this.#method = method;
+    this.#instruments = instruments;
+    this.#series = instruments.of(method, this.#isEncrypted);
+    return this.#series;
   }
 
   add(measured: MeasuredRequest): void {

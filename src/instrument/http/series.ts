@@ -1,6 +1,7 @@
 /** The metrics of HTTP servers and the series of one method and scheme, bound at first use. */
+import { tracing } from "../metrics/active-span.ts";
 import { BoundedNames } from "../metrics/bounded-names.ts";
-import type { Adder, Counter, Instrument, Meter, Recorder } from "../types.ts";
+import type { Instrument, Meter, Recorder } from "../types.ts";
 
 /** The boundaries that the HTTP conventions recommend, in seconds. */
 export const durationBounds = [
@@ -25,6 +26,8 @@ const defaultMaxRoutes = 200;
 const maxStatuses = 21;
 /** Handlers choose the status; beyond so many pairs with a route their series are looked up each time. */
 const maxBound = 1000;
+/** Durations of a series that wait to be counted together. */
+const batchSize = 32;
 
 type DurationKey =
   | "http.route"
@@ -37,28 +40,33 @@ const shared = new WeakMap<Meter, HttpInstruments>();
 
 /** The same for all that is measured with one meter, so that the bounds hold for all together. */
 export function httpInstruments(meter: Meter): HttpInstruments {
-  return shared.get(meter) ?? limitedInstruments(meter, defaultMaxRoutes);
+  const known = shared.get(meter);
+  if (known !== undefined) return known;
+  const instruments = new HttpInstruments(meter);
+  shared.set(meter, instruments);
+  return instruments;
 }
 
-/** From here on, with this limit of routes. */
+/** From here on, with this limit of routes; those that are known stay. */
 export function limitedInstruments(meter: Meter, maxRoutes: number | undefined): HttpInstruments {
   const isLimit = typeof maxRoutes === "number" && maxRoutes >= 1;
-  const instruments = new HttpInstruments(meter, isLimit ? maxRoutes : defaultMaxRoutes);
-  shared.set(meter, instruments);
+  const instruments = httpInstruments(meter);
+  instruments.routes.limit = isLimit ? maxRoutes : defaultMaxRoutes;
   return instruments;
 }
 
 export class HttpInstruments {
   readonly duration: Instrument<DurationKey>;
   readonly latency: Instrument<"http.route" | "http.request.method">;
-  readonly active: Counter<"http.request.method" | "url.scheme">;
-  readonly routes: BoundedNames;
+  readonly routes = new BoundedNames(defaultMaxRoutes);
   readonly errorTypes = new BoundedNames(maxErrorTypes);
+  /** So many durations of a series are counted together; none waits before a collection has asked for it. */
+  batch = 1;
   readonly #statuses = new Set<number>();
   readonly #methods = new Map<string, MethodSeries>();
 
-  constructor(meter: Meter, maxRoutes: number) {
-    this.routes = new BoundedNames(maxRoutes);
+  constructor(meter: Meter) {
+    this.#observeActive(meter);
     this.duration = meter.histogram("http.server.request.duration", {
       unit: "s",
       description: "Duration of HTTP server requests.",
@@ -76,10 +84,21 @@ export class HttpInstruments {
       description: "Duration of HTTP server requests, for percentiles.",
       attributes: ["http.route", "http.request.method"],
     });
-    this.active = meter.upDownCounter("http.server.active_requests", {
+  }
+
+  /** A collection asks this before it reads any histogram: so what waits is counted then. */
+  #observeActive(meter: Meter): void {
+    const options = {
       unit: "{request}",
       description: "Number of HTTP server requests that are under way.",
       attributes: ["http.request.method", "url.scheme"],
+    } as const;
+    meter.observe("http.server.active_requests", "upDownCounter", options, (observe) => {
+      this.batch = batchSize;
+      for (const series of new Set(this.#methods.values())) {
+        observe(series.active, series.attributes);
+        series.collect();
+      }
     });
   }
 
@@ -103,24 +122,88 @@ export class HttpInstruments {
   }
 }
 
-interface RouteStatus {
-  readonly duration: Recorder;
-  readonly latency: Recorder;
+/** A series of both histograms. */
+class RouteStatus {
+  readonly #duration: Recorder;
+  readonly #latency: Recorder;
+  readonly #waiting = new Float64Array(batchSize);
+  #count = 0;
+  #batch: number;
+
+  constructor(duration: Recorder, latency: Recorder, batch: number) {
+    this.#duration = duration;
+    this.#latency = latency;
+    this.#batch = batch;
+  }
+
+  /**
+   * Kept, and counted with others: a histogram lies in some twenty cache lines, which a busy server has used for other
+   * things between two requests. With tracing at once: an exemplar belongs to the span that is active now.
+   */
+  record(seconds: number): void {
+    this.#waiting[this.#count++] = seconds;
+    if (this.#count >= this.#batch || tracing.manager !== undefined) this.countWaiting();
+  }
+
+  /** For a collection, which will ask again. */
+  collect(): void {
+    this.#batch = batchSize;
+    this.countWaiting();
+  }
+
+  countWaiting(): void {
+    for (let i = 0; i < this.#count; i++) {
+      this.#duration.record(this.#waiting[i]!);
+      this.#latency.record(this.#waiting[i]!);
+    }
+    this.#count = 0;
+  }
+}
+
+/** The series of a route by status; nearly all its responses have the same one, which is looked at first. */
+class RouteSeries {
+  readonly #byStatus = new Map<number, RouteStatus>();
+  #lastStatus: number;
+  #last: RouteStatus;
+
+  constructor(status: number, series: RouteStatus) {
+    this.#lastStatus = status;
+    this.#last = series;
+    this.set(status, series);
+  }
+
+  get(status: number): RouteStatus | undefined {
+    if (status === this.#lastStatus) return this.#last;
+    const found = this.#byStatus.get(status);
+    if (found === undefined) return undefined;
+    this.#lastStatus = status;
+    this.#last = found;
+    return found;
+  }
+
+  set(status: number, series: RouteStatus): void {
+    this.#byStatus.set(status, series);
+  }
+
+  collect(): void {
+    for (const series of this.#byStatus.values()) series.collect();
+  }
 }
 
 export class MethodSeries {
-  readonly active: Adder;
+  readonly attributes: {
+    readonly "http.request.method": string;
+    readonly "url.scheme": string;
+  };
+  /** Requests under way. */
+  active = 0;
   readonly #instruments: HttpInstruments;
-  readonly #method: string;
-  readonly #scheme: string;
-  readonly #bound = new Map<string | undefined, Map<number, RouteStatus>>();
+  readonly #bound = new Map<string | undefined, RouteSeries>();
   #boundCount = 0;
 
   constructor(instruments: HttpInstruments, method: string, scheme: string) {
     this.#instruments = instruments;
-    this.#method = method;
-    this.#scheme = scheme;
-    this.active = instruments.active.bind({ "http.request.method": method, "url.scheme": scheme });
+    this.attributes = { "http.request.method": method, "url.scheme": scheme };
   }
 
   /**
@@ -133,16 +216,20 @@ export class MethodSeries {
     status: number | undefined,
     errorType: string | undefined,
   ): void {
-    this.active.add(-1);
+    this.active--;
     if (status === undefined) this.#failed(seconds, route, errorType ?? "aborted", undefined);
     else if (errorType === undefined) this.#finished(seconds, route, status);
     else this.#failed(seconds, route, errorType, status);
   }
 
+  collect(): void {
+    for (const route of this.#bound.values()) route.collect();
+  }
+
   #finished(seconds: number, route: string | undefined, status: number): void {
-    const bound = this.#bound.get(route)?.get(status) ?? this.#bindAdmitted(route, status);
-    bound.duration.record(seconds);
-    bound.latency.record(seconds);
+    const bound = this.#bound.get(route)?.get(status);
+    if (bound === undefined) this.#finishedAdmitted(seconds, route, status);
+    else bound.record(seconds);
   }
 
   #failed(
@@ -159,10 +246,13 @@ export class MethodSeries {
   }
 
   /** Only admitted names are remembered. */
-  #bindAdmitted(givenRoute: string | undefined, givenStatus: number): RouteStatus {
+  #finishedAdmitted(seconds: number, givenRoute: string | undefined, givenStatus: number): void {
     const route = this.#admitted(givenRoute);
     const status = this.#instruments.admitStatus(givenStatus);
-    return this.#bound.get(route)?.get(status) ?? this.#bind(route, status);
+    const bound = this.#bound.get(route)?.get(status) ?? this.#bind(route, status);
+    bound.record(seconds);
+    // It may not be remembered.
+    if (this.#boundCount > maxBound) bound.countWaiting();
   }
 
   #admitted(route: string | undefined): string | undefined {
@@ -172,28 +262,28 @@ export class MethodSeries {
   #bind(route: string | undefined, status: number): RouteStatus {
     const { duration, latency } = this.#instruments;
     const errorType = status >= 500 ? String(status) : undefined;
-    const bound = {
-      duration: duration.bind(this.#durationOf(route, status, errorType)),
-      latency: latency.bind(this.#latencyOf(route)),
-    };
+    const bound = new RouteStatus(
+      duration.bind(this.#durationOf(route, status, errorType)),
+      latency.bind(this.#latencyOf(route)),
+      this.#instruments.batch,
+    );
     if (this.#boundCount++ >= maxBound) return bound;
     const ofRoute = this.#bound.get(route);
-    if (ofRoute === undefined) this.#bound.set(route, new Map([[status, bound]]));
+    if (ofRoute === undefined) this.#bound.set(route, new RouteSeries(status, bound));
     else ofRoute.set(status, bound);
     return bound;
   }
 
   #durationOf(route: string | undefined, status: number | undefined, errorType?: string) {
     return {
+      ...this.attributes,
       "http.route": route,
-      "http.request.method": this.#method,
       "http.response.status_code": status,
-      "url.scheme": this.#scheme,
       "error.type": errorType,
     };
   }
 
   #latencyOf(route: string | undefined) {
-    return { "http.route": route, "http.request.method": this.#method };
+    return { "http.route": route, "http.request.method": this.attributes["http.request.method"] };
   }
 }

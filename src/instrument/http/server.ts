@@ -83,9 +83,9 @@ export class HttpServerMetrics implements Disposable, RequestOwner {
     const { ignore } = this.#options;
     if (ignore !== undefined && this.#isIgnored(request, ignore)) return;
     const connection = connectionOf(socket);
-    const series = this.#instruments.of(request.method ?? "", connection.isEncrypted);
+    const series = connection.seriesOf(request.method ?? "", this.#instruments);
     connection.add(new MeasuredRequest(request, this, series, this.#clock.now()));
-    series.active.add(1);
+    series.active++;
     this.#open++;
   }
 

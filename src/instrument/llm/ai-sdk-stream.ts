@@ -3,7 +3,11 @@ import type { ObservedCall } from "./observed-call.ts";
 /** Reads one part ahead of nothing: without a queue of its own the stream keeps the pace of who reads it. */
 const unbuffered = { highWaterMark: 0 };
 
-export function observeReadable(source: ReadableStream, call: ObservedCall): ReadableStream {
+export function observeReadable(
+  source: ReadableStream,
+  call: ObservedCall,
+  signal: AbortSignal | undefined,
+): ReadableStream {
   const reader = source.getReader();
   return new ReadableStream(
     {
@@ -23,7 +27,8 @@ export function observeReadable(source: ReadableStream, call: ObservedCall): Rea
         }
       },
       cancel(reason) {
-        call.streamEnded();
+        if (signal?.aborted === true) call.failed("aborted");
+        else call.streamEnded();
         return reader.cancel(reason);
       },
     },

@@ -2,6 +2,7 @@ import { currentCall, type ObservedCall } from "./observed-call.ts";
 import { isClientStream, observeStream } from "./stream.ts";
 
 const thenUnwrapName = "_thenUnwrap";
+const responsePropsName = "_responseProps";
 
 /**
  * What a client returns at once: a promise that reads the answer only when it is asked for, by `then` (as data), by
@@ -13,6 +14,8 @@ interface ApiPromise {
   parse(): PromiseLike<unknown>;
   asResponse(): PromiseLike<unknown>;
   [thenUnwrapName](transform: Transform): unknown;
+  /** Threads and tool runners of Anthropic read streams by a promise of their own, which they make of this. */
+  [responsePropsName]?(): PromiseLike<unknown>;
 }
 type Transform = (data: unknown, ...rest: unknown[]) => unknown;
 
@@ -85,12 +88,19 @@ class ApiPromiseObserver {
     const asResponse = promise.asResponse.bind(promise);
     const thenUnwrap = promise[thenUnwrapName].bind(promise);
     promise.responsePromise = this.#watched;
-    promise.parse = () => this.#parse(parse);
+    let parsed: PromiseLike<unknown> | undefined;
+    promise.parse = () => (parsed ??= this.#parse(parse));
     promise.asResponse = () => {
-      this.#isRaw = true;
-      if (this.#isAnswered) this.#onAnswered();
+      this.#onRaw();
       return asResponse();
     };
+    const responseProps = promise[responsePropsName]?.bind(promise);
+    if (this.#isStream && responseProps !== undefined) {
+      promise[responsePropsName] = () => {
+        this.#onRaw();
+        return responseProps();
+      };
+    }
     // What the transform gets, not what it makes: usage is there, whatever the shape.
     promise[thenUnwrapName] = (transform) => {
       const observed: Transform = (data, ...rest) =>
@@ -111,6 +121,12 @@ class ApiPromiseObserver {
         throw error;
       },
     );
+  }
+
+  /** Somebody else reads the answer. */
+  #onRaw(): void {
+    this.#isRaw = true;
+    if (this.#isAnswered) this.#onAnswered();
   }
 
   #onAnswered(): void {

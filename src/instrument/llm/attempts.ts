@@ -1,6 +1,5 @@
+import { intercept, type Method, replaceMethods } from "../replace-methods.ts";
 import { currentCall, type ObservedCall } from "./observed-call.ts";
-
-type Fetch = (this: unknown, ...args: unknown[]) => unknown;
 
 const observing = new WeakSet<object>();
 
@@ -8,19 +7,19 @@ const observing = new WeakSet<object>();
 export function observeFetch(client: object): void {
   const fetch: unknown = Reflect.get(client, "fetch");
   if (typeof fetch !== "function" || observing.has(fetch)) return;
-  const observed = observedFetch(fetch as Fetch);
-  observing.add(observed);
-  Reflect.set(client, "fetch", observed);
+  replaceMethods(client, { fetch: observedFetch });
 }
 
-function observedFetch(fetch: Fetch): Fetch {
-  return function (this: unknown, ...args: unknown[]): unknown {
+function observedFetch(fetch: Method): Method {
+  const observed = intercept((receiver, args) => {
     const call = currentCall.get();
-    if (call === undefined) return fetch.apply(this, args);
+    if (call === undefined) return Reflect.apply(fetch, receiver, args);
     call.requested(urlOf(args[0]));
-    const response = fetch.apply(this, args) as PromiseLike<unknown> | undefined;
+    const response = Reflect.apply(fetch, receiver, args) as PromiseLike<unknown> | undefined;
     return typeof response?.then === "function" ? observeResponse(response, call) : response;
-  };
+  });
+  observing.add(observed);
+  return observed;
 }
 
 function observeResponse(response: PromiseLike<unknown>, call: ObservedCall): PromiseLike<unknown> {

@@ -108,15 +108,12 @@ export class MeasuredCall implements LlmCall {
     if (usage.output === undefined && operation !== "embeddings") return false;
     if (prices === undefined) return true;
     // A deployment may have any name; the answer says what it runs.
-    const price = priceOf(prices, responseModel) ?? priceOf(prices, model);
+    const price = prices.of(...[responseModel, model].filter((name) => name !== undefined));
     if (price === undefined) this.#series.count(metrics.unpriced);
     else this.#series.cost(costOf(price, usage));
     return true;
   }
 }
-
-const priceOf = (prices: Prices, model: string | undefined) =>
-  model === undefined ? undefined : prices.of(model);
 
 function queryTypeOf(
   { metrics, queryType, queryTypes }: CallSource,

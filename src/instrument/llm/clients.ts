@@ -1,10 +1,10 @@
 /** The clients of OpenAI and Anthropic, known by their shape. */
+import { intercept, replaceMethods } from "../replace-methods.ts";
 import { observeResult } from "./api-promise.ts";
 import { observeFetch } from "./attempts.ts";
 import { MeasuredCall } from "./call.ts";
 import { type Operation, providerOfHost } from "./conventions.ts";
 import { currentCall, ObservedCall } from "./observed-call.ts";
-import { replaceMethod } from "./replace-method.ts";
 import type { Target } from "./target.ts";
 import { anthropic, openAi, type Protocol } from "./usage.ts";
 
@@ -60,10 +60,13 @@ export function instrumentClient(
     observeCreate(owner, { hosts, kind, resource, target });
   }
   observeFetch(client);
-  replaceMethod(client, "withOptions", (withOptions) => (...args) => {
-    const made = withOptions.apply(client, args);
-    if (typeof made === "object" && made !== null) target.guard(() => onMade(made));
-    return made;
+  replaceMethods(client, {
+    withOptions: (withOptions) =>
+      intercept((receiver, args) => {
+        const made = Reflect.apply(withOptions, receiver, args);
+        if (typeof made === "object" && made !== null) target.guard(() => onMade(made));
+        return made;
+      }),
   });
   return true;
 }
@@ -92,23 +95,21 @@ interface Place {
 }
 
 function observeCreate(owner: object, place: Place): void {
-  replaceMethod(
-    owner,
-    "create",
-    (create) =>
-      function (this: unknown, ...args: unknown[]): unknown {
+  replaceMethods(owner, {
+    create: (create) =>
+      intercept((receiver, args) => {
         const begun = begin(place, args);
-        if (begun === undefined) return create.apply(this, args);
+        if (begun === undefined) return Reflect.apply(create, receiver, args);
         const { call, isStream } = begun;
         try {
-          const result = currentCall.run(call, () => create.apply(this, begun.args));
+          const result = currentCall.run(call, () => Reflect.apply(create, receiver, begun.args));
           return observeResult(result, call, isStream);
         } catch (error) {
           call.failed(error);
           throw error;
         }
-      },
-  );
+      }),
+  });
 }
 
 interface Begun {

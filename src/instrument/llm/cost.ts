@@ -14,19 +14,28 @@ export class Prices {
     this.#own = own;
   }
 
-  /** Undefined: unknown, which is not free. */
-  of(model: string): Price | undefined {
-    return this.#exactly(model) ?? this.#exactly(model.replace(snapshot, ""));
-  }
-
-  #exactly(model: string): Price | undefined {
-    const own = this.#own.get(model);
-    if (own !== undefined) return own;
-    return Object.hasOwn(listPrices.usdPerMillion, model)
-      ? listPrices.usdPerMillion[model]
-      : undefined;
+  /**
+   * Of the first name that has a price, the application's before the list's: a deployment may have any name, for which
+   * the application may have agreed on a price. Undefined: unknown, which is not free.
+   */
+  of(...models: readonly string[]): Price | undefined {
+    return firstOf(models, (model) => this.#own.get(model)) ?? firstOf(models, listPriceOf);
   }
 }
+
+function firstOf(
+  models: readonly string[],
+  priceOf: (model: string) => Price | undefined,
+): Price | undefined {
+  for (const model of models) {
+    const price = priceOf(model) ?? priceOf(model.replace(snapshot, ""));
+    if (price !== undefined) return price;
+  }
+  return undefined;
+}
+
+const { usdPerMillion: listed } = listPrices;
+const listPriceOf = (model: string) => (Object.hasOwn(listed, model) ? listed[model] : undefined);
 
 export const standardPrices = new Prices();
 

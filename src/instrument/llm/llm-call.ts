@@ -1,9 +1,10 @@
-import { messageOf, type Problems } from "../problems.ts";
+import type { Problems } from "../problems.ts";
 import { runtimeFor } from "../runtime.ts";
 import { MeasuredCall } from "./call.ts";
 import { standardPrices } from "./cost.ts";
+import { guard } from "./guard.ts";
 import { llmMetrics } from "./metrics.ts";
-import type { LlmCall, LlmCallOptions, LlmUsage } from "./types.ts";
+import type { LlmCall, LlmCallOptions } from "./types.ts";
 
 const unmeasured: LlmCall = { chunk() {}, retry() {}, end() {}, fail() {} };
 
@@ -11,7 +12,7 @@ const unmeasured: LlmCall = { chunk() {}, retry() {}, end() {}, fail() {} };
 export function llmCall(call: LlmCallOptions): LlmCall {
   const runtime = runtimeFor("llmCall()");
   if (runtime === undefined) return unmeasured;
-  try {
+  const begun = guard(runtime.problems, () => {
     const { operation, provider, model, queryType, stream } = call;
     const source = {
       metrics: llmMetrics(runtime),
@@ -19,57 +20,28 @@ export function llmCall(call: LlmCallOptions): LlmCall {
       queryTypes: undefined,
       prices: standardPrices,
     };
-    const measured = new MeasuredCall(
-      source,
-      {
-        operation: textOr(operation, "_OTHER"),
-        provider: textOr(provider, "_OTHER"),
-        model: textOr(model, undefined),
-      },
-      textOr(queryType, undefined),
-    );
-    return new GuardedCall(measured, stream !== false, runtime.problems);
-  } catch (error) {
-    runtime.problems.report("llm_failed", `llmCall(): ${messageOf(error)}`);
-    return unmeasured;
-  }
+    const names = {
+      operation: textOr(operation, "_OTHER"),
+      provider: textOr(provider, "_OTHER"),
+      model: textOr(model, undefined),
+    };
+    const measured = new MeasuredCall(source, names, textOr(queryType, undefined));
+    return guarded(measured, stream !== false, runtime.problems);
+  });
+  return begun ?? unmeasured;
 }
 
 const textOr = <T>(value: unknown, fallback: T) => (typeof value === "string" ? value : fallback);
 
 /** What an application passes may have getters that throw. */
-class GuardedCall implements LlmCall {
-  readonly #call: MeasuredCall;
-  readonly #isStream: boolean;
-  readonly #problems: Problems;
-
-  constructor(call: MeasuredCall, isStream: boolean, problems: Problems) {
-    this.#call = call;
-    this.#isStream = isStream;
-    this.#problems = problems;
-  }
-
-  chunk(): void {
-    if (this.#isStream) this.#call.chunk();
-  }
-
-  retry(errorType: string): void {
-    this.#call.retry(errorType);
-  }
-
-  end(usage?: LlmUsage, responseModel?: string): void {
-    this.#guard(() => this.#call.end(usage, textOr(responseModel, undefined)));
-  }
-
-  fail(error: unknown, usage?: LlmUsage): void {
-    this.#guard(() => this.#call.fail(error, usage));
-  }
-
-  #guard(run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      this.#problems.report("llm_failed", `llmCall(): ${messageOf(error)}`);
-    }
-  }
+function guarded(call: MeasuredCall, isStream: boolean, problems: Problems): LlmCall {
+  return {
+    chunk: () => {
+      if (isStream) call.chunk();
+    },
+    retry: (errorType) => guard(problems, () => call.retry(errorType)),
+    end: (usage, responseModel) =>
+      guard(problems, () => call.end(usage, textOr(responseModel, undefined))),
+    fail: (error, usage) => guard(problems, () => call.fail(error, usage)),
+  };
 }

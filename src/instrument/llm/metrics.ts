@@ -9,19 +9,27 @@ const maxModels = 50;
 const maxProviders = 20;
 const maxOperations = 20;
 const maxQueryTypes = 20;
+/** What is longer is a text, not a name: models and query types may come from whoever asks the application. */
+const maxNameLength = 256;
 /** Applications choose models and query types; beyond so many combinations their series are looked up each time. */
 const maxBound = 1000;
 
 const modelKeys = ["gen_ai.provider.name", "gen_ai.request.model", "repomind.query.type"] as const;
 export type ModelKey = (typeof modelKeys)[number];
 
+class ShortNames extends BoundedNames {
+  override admit(name: string): string {
+    return name.length > maxNameLength ? "_OTHER" : super.admit(name);
+  }
+}
+
 /** The instruments for calls of language models, and the names that are admitted as their attributes. */
 export class LlmMetrics {
   readonly problems: Problems;
-  readonly queryTypes = new BoundedNames(maxQueryTypes);
-  readonly #models = new BoundedNames(maxModels);
-  readonly #providers = new BoundedNames(maxProviders);
-  readonly #operations = new BoundedNames(maxOperations);
+  readonly queryTypes = new ShortNames(maxQueryTypes);
+  readonly #models = new ShortNames(maxModels);
+  readonly #providers = new ShortNames(maxProviders);
+  readonly #operations = new ShortNames(maxOperations);
   readonly #bound = new Map<string, CallSeries>();
   readonly duration: Instrument<CallKey>;
   readonly firstChunk: Instrument<CallKey>;

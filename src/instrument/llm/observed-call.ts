@@ -1,7 +1,8 @@
-import { messageOf, type Problems } from "../problems.ts";
+import type { Problems } from "../problems.ts";
 import type { MeasuredCall } from "./call.ts";
 import { Context } from "./context.ts";
 import { type ErrorType, errorTypeOf, errorTypeOfStatus } from "./error-type.ts";
+import { guard } from "./guard.ts";
 import { type Answer, isUsageChunk, type Protocol } from "./usage.ts";
 
 /** The call that a client's requests belong to. */
@@ -92,11 +93,6 @@ export class ObservedCall {
   }
 
   guard<R>(run: () => R): R | undefined {
-    try {
-      return run();
-    } catch (error) {
-      this.#problems.report("llm_failed", `cannot measure a call: ${messageOf(error)}`);
-      return undefined;
-    }
+    return guard(this.#problems, run);
   }
 }

@@ -56,6 +56,7 @@ function observeIterator(iterator: Iterator, stream: ClientStream, call: Observe
   };
   iterator.next = (...args) => next(...args).then(onResult, onError);
   if (close === undefined) return;
+  // Nothing tells an abort by the application here: clients abort by themselves what is left early.
   iterator.return = (...args) => {
     call.streamEnded();
     return close(...args);

@@ -1,7 +1,8 @@
-import { messageOf, type Problems } from "../problems.ts";
+import type { Problems } from "../problems.ts";
 import type { Runtime } from "../runtime.ts";
 import type { CallSource } from "./call.ts";
 import { pricesOf } from "./cost.ts";
+import { guard } from "./guard.ts";
 import { llmMetrics } from "./metrics.ts";
 import type { LlmOptions } from "./types.ts";
 
@@ -47,12 +48,7 @@ export class Target {
   }
 
   guard<R>(run: () => R): R | undefined {
-    try {
-      return run();
-    } catch (error) {
-      this.problems.report("llm_failed", `cannot measure a call: ${messageOf(error)}`);
-      return undefined;
-    }
+    return guard(this.problems, run);
   }
 }
 

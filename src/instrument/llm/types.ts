@@ -1,42 +1,43 @@
 /** What an application says to and about calls of language models. */
 
 export interface PriceTable {
-  readonly version: string;
-  readonly usdPerMillion: {
-    readonly [model: string]: {
-      readonly input: number;
-      readonly output: number;
-      readonly cacheRead?: number;
-      readonly cacheWrite?: number;
+  version: string;
+  usdPerMillion: {
+    [model: string]: {
+      input: number;
+      output: number;
+      cacheRead?: number;
+      cacheWrite?: number;
     };
   };
 }
 export interface LlmOptions {
-  readonly provider?: string;
-  readonly queryType?: string;
-  readonly queryTypes?: readonly string[];
-  readonly prices?: PriceTable | false;
+  provider?: string;
+  queryType?: string;
+  queryTypes?: readonly string[];
+  prices?: PriceTable | false;
   /** "asis" (default) never alters a request; "inject" asks OpenAI streams for their usage. */
-  readonly streamUsage?: "asis" | "inject";
+  streamUsage?: "asis" | "inject";
 }
 export interface LlmUsage {
-  readonly input?: number;
-  readonly output?: number;
-  readonly cacheRead?: number;
-  readonly cacheWrite?: number;
-  readonly reasoning?: number;
-  readonly costUsd?: number;
+  input?: number;
+  output?: number;
+  cacheRead?: number;
+  cacheWrite?: number;
+  reasoning?: number;
+  costUsd?: number;
 }
 export interface LlmCallOptions {
-  readonly operation: string;
-  readonly provider: string;
-  readonly model: string;
-  readonly queryType?: string;
-  readonly stream?: boolean;
+  operation: string;
+  provider: string;
+  model: string;
+  queryType?: string;
+  stream?: boolean;
 }
+/** Functions that need no `this`: `stream.on("end", call.end)`. */
 export interface LlmCall {
-  chunk(): void;
-  retry(errorType: string): void;
-  end(usage?: LlmUsage, responseModel?: string): void;
-  fail(error: unknown, usage?: LlmUsage): void;
+  chunk: () => void;
+  retry: (errorType: string) => void;
+  end: (usage?: LlmUsage, responseModel?: string) => void;
+  fail: (error: unknown, usage?: LlmUsage) => void;
 }

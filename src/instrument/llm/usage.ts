@@ -54,12 +54,13 @@ function openAiUsage(usage: Fields | undefined): Spent | undefined {
 class OpenAiChunks implements ChunkReader {
   #answer: Answer = {};
 
-  /** Chunks of completions have usage themselves; events of responses carry the response. */
+  /** Chunks of completions have usage themselves; events of responses carry the response, or are an error. */
   read(chunk: unknown): boolean {
     const fields = fieldsOf(chunk);
     const source = fieldsOf(fields?.["response"]) ?? fields;
     if (source === undefined) return true;
-    if (source["usage"] || source["error"] || this.#answer.model === undefined) {
+    if (source["type"] === "error") this.#answer = { ...this.#answer, error: source };
+    else if (source["usage"] || source["error"] || this.#answer.model === undefined) {
       const { usage, model, error } = openAi.answer(source);
       const before = this.#answer;
       this.#answer = {

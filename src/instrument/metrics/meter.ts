@@ -56,7 +56,7 @@ export class InstrumentRegistry implements Meter {
   }
 
   histogram<K extends string>(name: string, options: HistogramOptions<K> = {}): Instrument<K> {
-    const bounds = this.#bounds(name, options?.boundaries);
+    const bounds = this.#safely(name, () => this.#bounds(name, options?.boundaries));
     if (bounds === undefined) {
       return this.#get(name, "exponential histogram", options, (o) => new ExponentialFamily(o));
     }
@@ -71,7 +71,10 @@ export class InstrumentRegistry implements Meter {
     read: (observe: Observe<K>) => void,
   ): Disposable {
     const isKind = kind === "counter" || kind === "upDownCounter" || kind === "gauge";
-    if (!isKind) this.#problems.report("invalid_instrument", `${name}: no kind ${String(kind)}`);
+    if (!isKind) {
+      const message = `${textOr(name, "")}: no kind ${textOr(kind, `of ${typeof kind}`)}`;
+      this.#problems.report("invalid_instrument", message);
+    }
     const known = isKind ? kind : "gauge";
     const family = this.#get(
       name,
@@ -90,7 +93,7 @@ export class InstrumentRegistry implements Meter {
     create: (options: FamilyOptions) => F,
   ): F {
     const name = textOr(givenName, "");
-    const options = (given ?? {}) as AnyOptions;
+    const options: AnyOptions = this.#safely(name, () => ({ ...given })) ?? {};
     const identity = `${kind}, unit ${JSON.stringify(textOr(options.unit, ""))}`;
     const before = this.#byName.get(name.toLowerCase());
     if (before?.identity === identity) return before.family as F;
@@ -124,12 +127,21 @@ export class InstrumentRegistry implements Meter {
       maxSeries: isLimit ? maxSeries : this.#maxSeries,
       problems: this.#problems,
     };
+    return (
+      this.#safely(name, () => create({ ...basis, attributes: options.attributes })) ??
+      create({ ...basis, attributes: undefined })
+    );
+  }
+
+  /** Undefined: what the application gave cannot be read. */
+  #safely<T>(name: string, read: () => T): T | undefined {
     try {
-      return create({ ...basis, attributes: options.attributes });
+      return read();
     } catch (error) {
-      const message = `${name}: cannot read the declared attributes: ${messageOf(error)}`;
-      this.#problems.report("invalid_instrument", message, name);
-      return create({ ...basis, attributes: undefined });
+      const shown = textOr(name, "");
+      const message = `${shown}: cannot read the options: ${messageOf(error)}`;
+      this.#problems.report("invalid_instrument", message, shown);
+      return undefined;
     }
   }
 

@@ -42,7 +42,9 @@ export class ObservedFamily extends NumberFamily {
     for (let row = 0; row < this.rows; row++) {
       this.slab.chunkOf(row)[this.slab.offsetOf(row)] = Number.NaN;
     }
-    for (const read of this.#reads) this.#call(read);
+    // Not those that a callback adds: it might go on for ever.
+    const reads = [...this.#reads];
+    for (const read of reads) this.#call(read);
     this.#isReading = false;
   }
 

@@ -4,11 +4,15 @@ import { oncePerRuntime, runtimeFor } from "../runtime.ts";
 import type { Adder, Counter, Instrument, Recorder } from "../types.ts";
 
 export type Outcome = "answered" | "empty" | "error" | "cancelled";
+/** Functions that need no `this`. */
 export interface QueryInterface {
   /** A query begins now; the first `end` counts it. */
-  begin(type: string): { end(outcome: Outcome): void };
-  record(type: string, outcome: Outcome, seconds: number): void;
-  feedback(type: string, rating: "up" | "down"): void;
+  begin: (type: string) => OpenQuery;
+  record: (type: string, outcome: Outcome, seconds: number) => void;
+  feedback: (type: string, rating: "up" | "down") => void;
+}
+interface OpenQuery {
+  end: (outcome: Outcome) => void;
 }
 
 /** A user's query waits for a language model: the GenAI conventions' boundaries, 10 ms to 82 s (HTTP's end at 10 s). */
@@ -26,7 +30,6 @@ export function queryInterface(types: readonly string[]): QueryInterface {
   const runtime = runtimeFor("queryInterface()");
   if (runtime === undefined) return unmeasured;
   const seriesOf = seriesByType(queryInstruments(runtime), types, runtime.problems);
-  // Functions without `this`: an application may take the object apart.
   return {
     begin: (type) => beginQuery(seriesOf(type)),
     record: (type, outcome, seconds) => seriesOf(type).duration(outcome).record(seconds),
@@ -40,7 +43,7 @@ const unmeasured: QueryInterface = {
   feedback: () => {},
 };
 
-function beginQuery(series: TypeSeries): { end(outcome: Outcome): void } {
+function beginQuery(series: TypeSeries): OpenQuery {
   const startMs = performance.now();
   let isOpen = true;
   return {

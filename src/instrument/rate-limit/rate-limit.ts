@@ -4,11 +4,11 @@ import { policiesOf, utilizationName } from "./policies.ts";
 
 /** What an application says of one policy; the functions need no `this`. */
 export interface RateLimit {
-  allowed(): void;
-  limited(): void;
-  queued(): void;
+  allowed: () => void;
+  limited: () => void;
+  queued: () => void;
   /** How much of the limit is used up; between two collections the largest share counts. */
-  usage(used: number, limit?: number): void;
+  usage: (used: number, limit?: number) => void;
 }
 
 /** Counts what a rate limit decides. Policies have names of few values, never callers; beyond 20 they are "_OTHER". */

@@ -2,8 +2,9 @@ import type { Pair } from "../metrics/attribute-bytes.ts";
 import type { Family } from "../metrics/family.ts";
 import { messageOf, type Problems } from "../problems.ts";
 import { scopeName } from "../sending/encoder.ts";
-import type { MetricProducer } from "../types.ts";
-import { hrTimeOf, type MetricData, metricDataOf } from "./metric-data.ts";
+import type { Value } from "../types.ts";
+import { hrTimeOf, metricDataOf } from "./metric-data.ts";
+import type { MetricData, MetricProducer, Resource } from "./sdk-types.ts";
 
 export interface ProducerOptions {
   readonly families: () => readonly Family[];
@@ -42,8 +43,10 @@ async function collectMetrics({
   const times = { startTime: hrTimeOf(startMs), endTime: hrTimeOf(nowMs()) };
   const metrics: MetricData[] = [];
   let sliceStart = performance.now();
-  for (const family of families()) {
-    family.beforeCollect();
+  const all = families();
+  // All of them first: what one is asked for may be counted by another one.
+  for (const family of all) family.beforeCollect();
+  for (const family of all) {
     for (const metric of metricDataOf(family, times)) {
       if (metric !== undefined) metrics.push(metric);
       if (performance.now() - sliceStart < sliceMs) continue;
@@ -59,21 +62,10 @@ const nextTurn = () =>
     setImmediate(resolve);
   });
 
-/** What the SDK's code asks of a Resource. Its readers take their own; others may merge this one into theirs. */
-interface Resource {
-  readonly attributes: Readonly<Record<string, unknown>>;
-  readonly asyncAttributesPending: false;
-  readonly schemaUrl: undefined;
-  waitForAsyncAttributes(): Promise<void>;
-  getRawAttributes(): [string, unknown][];
-  merge(other: Pick<Resource, "attributes"> | null): Resource;
-}
-
-function resourceOf(attributes: Readonly<Record<string, unknown>>): Resource {
+function resourceOf(attributes: Record<string, Value>): Resource {
   return {
     attributes,
     asyncAttributesPending: false,
-    schemaUrl: undefined,
     waitForAsyncAttributes: () => Promise.resolve(),
     getRawAttributes: () => Object.entries(attributes),
     merge: (other) => resourceOf({ ...attributes, ...other?.attributes }),

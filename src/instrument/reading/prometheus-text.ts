@@ -32,7 +32,7 @@ export function prometheusText(
   problems: Problems,
 ): string {
   for (const family of families) family.beforeCollect();
-  const pages = new Map([["target_info", targetInfo(resource)]]);
+  const pages = new Map([["target_info", targetInfo(resource, problems)]]);
   for (const exposed of exposedFamilies(families, problems)) {
     pages.set(exposed.name, pageOf(exposed, problems));
   }
@@ -42,8 +42,16 @@ export function prometheusText(
     .join("");
 }
 
-function targetInfo(resource: readonly Pair[]): string {
-  const pairs = pairsOf(resource);
+function targetInfo(resource: readonly Pair[], problems: Problems): string {
+  const pairs = pairsOf(
+    resource.filter(([key]) => {
+      const { error } = labelName(key);
+      if (error === undefined) return true;
+      const message = `a resource attribute is not in toPrometheusText(): ${error}`;
+      problems.report("not_exposed", message, `resource ${key}`);
+      return false;
+    }),
+  );
   const header = writer.header("target_info", "info", "Target metadata");
   return `${header}${writer.prefixOfPairs("target_info", pairs, "")}1\n`;
 }

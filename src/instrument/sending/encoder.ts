@@ -62,8 +62,9 @@ export class Encoder {
     lookForTracing();
     const request = new OpenRequest(this.#resource, pass, maxRequestBytes);
     let sliceStart = performance.now();
+    // All of them first: what one is asked for may be counted by another one.
+    for (const family of families) family.beforeCollect();
     for (const family of families) {
-      family.beforeCollect();
       let { rows } = family;
       for (let row = 0; row < rows; ) {
         row = request.add(family, row, Math.min(row + rowsPerLook, rows));

@@ -30,15 +30,18 @@ function signalHook(name: NodeJS.Signals, actions: ExitActions) {
     process.prependListener(name, listener);
   };
   const listener = () => {
-    // Taken back in any case: who counts listeners to decide on the default must not count this one.
-    process.off(name, listener);
-    if (process.listenerCount(name) === 0) {
+    const others = process.listenerCount(name) - 1;
+    if (others === signalExitListeners()) {
+      // Listening until it is sent: npm hands Ctrl-C on to a process that has it from the terminal already.
       actions.flushBlocking();
-      process.kill(process.pid, name);
+      process.off(name, listener);
+      if (others === 0) process.kill(process.pid, name);
       return;
     }
+    // Taken back while the others run: who counts listeners to decide on the default must not count this one.
+    process.off(name, listener);
     actions.flushSoon();
-    setImmediate(() => {
+    process.nextTick(() => {
       if (isInstalled) install();
     });
   };
@@ -48,3 +51,17 @@ function signalHook(name: NodeJS.Signals, actions: ExitActions) {
   };
   return { install, remove };
 }
+
+/**
+ * How many listeners are those of the package signal-exit, which many packages bring along: where all are, it ends the
+ * process. Its versions 3 and 4 keep their number in different places.
+ */
+function signalExitListeners(): number {
+  return (
+    countAt(process, "__signal_exit_emitter__") +
+    countAt(globalThis, Symbol.for("signal-exit emitter"))
+  );
+}
+
+const countAt = (owner: object, key: string | symbol): number =>
+  (Reflect.get(owner, key) as { readonly count?: number } | undefined)?.count ?? 0;

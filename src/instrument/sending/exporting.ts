@@ -5,7 +5,7 @@ import type { Settings } from "../settings.ts";
 import type { FlushResult } from "../types.ts";
 import { postBlocking } from "./blocking-post.ts";
 import { type EncodedRequest, Encoder } from "./encoder.ts";
-import { Poster, type Target } from "./post.ts";
+import { nameOf, Poster, type Target } from "./post.ts";
 import { type QueuedRequest, Sender } from "./sender.ts";
 
 /** With room for the last point below 1 MiB, a size of the encoder's buffer. */
@@ -50,6 +50,7 @@ export class Exporting {
     });
     this.#poster = new Poster(target, settings.timeoutMs, clock);
     this.#sender = new Sender({
+      service: nameOf(target),
       post: (body, isGzip) => this.#poster.post(body, isGzip),
       maxQueueBytes: settings.maxQueueBytes,
       mayPushOut: !settings.isDelta,
@@ -71,6 +72,7 @@ export class Exporting {
   }
 
   async flush(timeoutMs: number): Promise<FlushResult> {
+    if (this.#isOver) return { ok: false, points: 0, dropped: 0, error: "it is shut down" };
     const sender = this.#sender;
     const before = { exported: sender.exported, dropped: sender.dropped };
     const isInTime = await withinTime(this.#collectAndDrain(), timeoutMs);
@@ -86,20 +88,27 @@ export class Exporting {
     if (this.#isOver) return;
     this.#isOver = true;
     if (limitMs === 0) return;
-    const { target, problems } = this.#options;
-    const deadlineMs = performance.now() + limitMs - exitReserveMs;
+    const { problems } = this.#options;
     problems.leave();
     try {
-      const requests = this.#remaining();
-      const arrived =
-        performance.now() < deadlineMs ? postBlocking(target, requests, deadlineMs) : 0;
-      if (arrived === requests.length) return;
-      const { origin, pathname } = target.url;
-      const outcome = `${arrived} of ${requests.length} requests arrived`;
-      problems.report("export_failed", `cannot send the last metrics to ${origin}${pathname}: ${outcome}`);
+      this.#sendBlocking(performance.now() + limitMs - exitReserveMs);
     } catch (error) {
       problems.report("exit_flush_failed", messageOf(error));
     }
+  }
+
+  #sendBlocking(deadlineMs: number): void {
+    const { target, problems } = this.#options;
+    const requests = this.#remaining();
+    if (requests.length === 0) return;
+    const isInTime = performance.now() < deadlineMs;
+    const arrived = isInTime ? postBlocking(target, requests, deadlineMs) : 0;
+    if (arrived === requests.length) return;
+    const outcome = `${arrived} of ${requests.length} requests arrived in time`;
+    problems.report(
+      "export_failed",
+      `cannot send the last metrics to ${nameOf(target)}: ${outcome}`,
+    );
   }
 
   close(): void {
@@ -119,6 +128,8 @@ export class Exporting {
   }
 
   async #collectAndDrain(): Promise<void> {
+    // First, so that a service that is back makes room: a collection may wait for it, or push out what does not fit.
+    this.#sender.hurry();
     // One that is under way may have passed what was recorded last.
     while (this.#collecting !== undefined) await this.#collecting;
     await this.#collect();

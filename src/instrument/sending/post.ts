@@ -8,13 +8,16 @@ export interface Target {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** For messages: credentials may stand before the host. */
+export const nameOf = ({ url }: Target): string => url.origin + url.pathname;
+
 export interface Answer {
   readonly status: number;
   readonly retryAfterMs: number | undefined;
   readonly body: Uint8Array;
 }
 
-/** An answer is a few bytes; of a longer one the rest is not kept. */
+/** An answer is a few bytes; of a longer one the rest is not read. */
 const maxAnswerBytes = 64 * 1024;
 
 type Http = typeof http;
@@ -42,7 +45,7 @@ export class Poster {
       request.destroy(new Error(`no answer within ${this.#timeoutMs} ms`));
     });
     inBackground(request);
-    request.on("error", reject);
+    request.on("error", (error) => reject(explained(error)));
     request.on("response", (response) => {
       this.#read(response, resolve, reject);
     });
@@ -74,18 +77,22 @@ export class Poster {
   ): void {
     const chunks: Buffer[] = [];
     let length = 0;
-    response.on("data", (chunk: Buffer) => {
-      if (length < maxAnswerBytes) chunks.push(chunk);
-      length += chunk.length;
-    });
-    response.on("error", reject);
-    response.on("end", () => {
+    const finish = () => {
       resolve({
         status: response.statusCode ?? 0,
         retryAfterMs: retryAfterMs(response.headers["retry-after"], this.#clock.now()),
         body: Buffer.concat(chunks),
       });
+    };
+    response.on("data", (chunk: Buffer) => {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length < maxAnswerBytes) return;
+      finish();
+      response.destroy();
     });
+    response.on("error", reject);
+    response.on("end", finish);
   }
 }
 
@@ -95,6 +102,12 @@ function connectionsFor({ url }: Target): { http: Http; agent: http.Agent } {
   const module = process.getBuiltinModule(name) as Http;
   const agent = new module.Agent({ keepAlive: true, maxSockets: 1 });
   return { http: module, agent: Object.assign(agent, { [unmeasured]: true }) };
+}
+
+/** What llhttp says of a server that speaks HTTP/2 only is of little help. */
+function explained(error: NodeJS.ErrnoException): Error {
+  if (error.code !== "HPE_INVALID_CONSTANT") return error;
+  return new Error("the answer is no HTTP/1.1 (4317 is the port of gRPC, 4318 that of HTTP)");
 }
 
 /** A request that hangs does not keep the application's process alive. */

@@ -10,6 +10,8 @@ export interface QueuedRequest {
 }
 
 export interface SenderOptions {
+  /** Where to, for messages. */
+  readonly service: string;
   readonly post: (body: Uint8Array, isGzip: boolean) => Promise<Answer>;
   readonly maxQueueBytes: number;
   /** Of cumulative points the newest say it all; delta points are never pushed out, their source waits. */
@@ -70,17 +72,24 @@ export class Sender {
     this.#send();
   }
 
-  /** Resolves when so many bytes fit, or waiting would not help. */
+  /** Resolves when so many bytes fit, or waiting would not help: nothing is sent for a while. */
   async room(bytes: number): Promise<void> {
     while (!this.#isClosed && !this.isEmpty && !this.#fits(bytes)) {
-      if (this.#options.mayPushOut && this.#failuresInARow > 0) return;
+      if (this.#options.mayPushOut && this.#waiting !== undefined) return;
       await this.#changed();
     }
   }
 
-  /** Resolves when all is sent; without waiting for a pause of our own choice. */
+  /** Ends a pause of our own choice; those to come begin at the shortest. */
+  hurry(): void {
+    if (this.#waiting === undefined || this.#isWaitingForServer) return;
+    this.#failuresInARow = 0;
+    this.#resume();
+  }
+
+  /** Resolves when all is sent. */
   async drained(): Promise<void> {
-    if (this.#waiting !== undefined && !this.#isWaitingForServer) this.#resume();
+    this.hurry();
     while (!this.isEmpty && !this.#isClosed) await this.#changed();
   }
 
@@ -130,7 +139,7 @@ export class Sender {
   }
 
   #refused(reason: string): void {
-    this.lastError = `the service refused points: ${reason}`;
+    this.lastError = `${this.#options.service} refused points: ${reason}`;
     this.#options.problems.report("points_refused", this.lastError);
   }
 
@@ -153,7 +162,7 @@ export class Sender {
     if (this.#isClosed) return;
     this.failures++;
     this.#failuresInARow++;
-    this.lastError = `cannot send metrics: ${reason}`;
+    this.lastError = `cannot send metrics to ${this.#options.service}: ${reason}`;
     this.#options.problems.report("export_failed", `${this.lastError}; it is tried again`);
     this.#isWaitingForServer = retryAfter !== undefined;
     const delayMs = retryAfter ?? this.#backOffMs();

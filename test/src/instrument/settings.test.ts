@@ -45,16 +45,22 @@ describe("endpoint", () => {
     expect(resolve(options, env)).toMatchObject({ url, said: [] });
   });
 
-  test.each(["localhost", "grpc://a", "ftp://a", ""])(
+  test.each(["localhost", "localhost:4318", "grpc://a", "ftp://a", ""])(
     "%p is said and nothing is sent",
     (endpoint) => {
       const { url, said } = resolve({ endpoint });
       expect(url).toBeUndefined();
       expect(said).toEqual([
-        "invalid_option: the endpoint is no http or https URL; nothing is sent",
+        `invalid_option: the endpoint "${endpoint}" is no http or https URL; nothing is sent`,
       ]);
     },
   );
+});
+
+test("an endpoint is said without its credentials", () => {
+  expect(resolve({ endpoint: "grpc://user:secret@a:4317" }).said).toEqual([
+    'invalid_option: the endpoint "grpc://a:4317" is no http or https URL; nothing is sent',
+  ]);
 });
 
 test("headers: the option's beside the environment's, percent-decoded", () => {
@@ -150,6 +156,13 @@ describe("resource", () => {
     );
     const both = { serviceName: "s", resource: { "service.name": "o", x: 1, y: undefined } };
     expect(resolve(both, named).resource).toMatchObject({ "service.name": "s", x: 1 });
+  });
+
+  test.each<[unknown]>([[{}], [""], [5]])("a service name that is none is said: %j", (given) => {
+    const serviceName = given as string;
+    const { resource, said } = resolve({ serviceName }, { OTEL_SERVICE_NAME: "n" });
+    expect(resource["service.name"]).toBe("n");
+    expect(said).toEqual(["invalid_option: serviceName is no text"]);
   });
 });
 

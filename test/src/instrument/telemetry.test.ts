@@ -1,7 +1,8 @@
+import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
-import { instrumentHttp, start } from "../../../src/instrument/index.ts";
+import { instrumentHttp, queue, start } from "../../../src/instrument/index.ts";
 import type { StartOptions, Telemetry } from "../../../src/instrument/types.ts";
 import { pointsOf, resourceOf } from "../../support/instrument-points.ts";
 import { OtlpHttpSink } from "../../support/otlp-http-sink.ts";
@@ -10,12 +11,16 @@ let sink: OtlpHttpSink;
 let telemetry: Telemetry | undefined;
 let said: string[];
 
+const quiet = () => ({
+  endpoint: sink.url,
+  intervalMs: 3_600_000,
+  http: false,
+  system: false,
+});
+
 function begin(options: StartOptions = {}): Telemetry {
   telemetry = start({
-    endpoint: sink.url,
-    intervalMs: 3_600_000,
-    http: false,
-    system: false,
+    ...quiet(),
     onProblem: ({ code }) => said.push(code),
     ...options,
   });
@@ -89,7 +94,7 @@ describe("flush", () => {
     expect(await flush(200)).toMatchObject({
       ok: false,
       points: 0,
-      error: "cannot send metrics: no answer within 50 ms",
+      error: `cannot send metrics to ${sink.url}/v1/metrics: no answer within 50 ms`,
     });
     sink.reply = () => ({ status: 200 });
     expect((await flush(20_000)).ok).toBe(true);
@@ -108,6 +113,34 @@ describe("flush", () => {
       error: expect.stringContaining("ECONNREFUSED"),
     });
     expect(stats().failures).toBeGreaterThan(0);
+  });
+
+  test("the port of gRPC", async () => {
+    const { createServer: createHttp2Server } = await import("node:http2");
+    const grpc = createHttp2Server().listen(0, "127.0.0.1");
+    await new Promise((resolve) => grpc.once("listening", resolve));
+    const { port } = grpc.address() as AddressInfo;
+    const { meter, flush } = bound(begin({ endpoint: `http://user:secret@127.0.0.1:${port}` }));
+    meter.counter("c").add(1);
+    const error = `cannot send metrics to http://127.0.0.1:${port}/v1/metrics: the answer is no HTTP/1.1 (4317 is the port of gRPC, 4318 that of HTTP)`;
+    expect(await flush(100)).toMatchObject({ ok: false, error });
+    grpc.close();
+  });
+
+  test("an answer without end is not read to its end", async () => {
+    const endless = createHttpServer((_, response) => {
+      const write = () => {
+        while (!response.destroyed && response.write(Buffer.alloc(16 * 1024)));
+      };
+      response.on("drain", write);
+      write();
+    });
+    await new Promise<void>((resolve) => endless.listen(0, "127.0.0.1", resolve));
+    const { port } = endless.address() as AddressInfo;
+    const { meter, flush } = bound(begin({ endpoint: `http://127.0.0.1:${port}` }));
+    meter.counter("c").add(1);
+    expect(await flush(60_000)).toMatchObject({ ok: true, points: 1 });
+    await new Promise((resolve) => endless.close(resolve));
   });
 
   test("a header that HTTP does not allow is a failure, not an exception", async () => {
@@ -144,7 +177,8 @@ describe("under a long outage", () => {
     expect(stats().dropped).toBeGreaterThan(0);
     expect(said).toContain("queue_full");
     sink.reply = () => ({ status: 200 });
-    await flush(20_000);
+    // It pushes nothing out: the service has room again.
+    expect(await flush(20_000)).toMatchObject({ ok: true, dropped: 0 });
     const last = new Map(sink.points().map((p) => [p.attributes["i"], p.value]));
     expect([...last.values()]).toEqual(Array.from({ length: 50 }, () => 8));
   });
@@ -183,6 +217,46 @@ describe("start and shutdown", () => {
     expect(begin()).not.toBe(first);
   });
 
+  test("a second shutdown is the first one; a flush after it is not ok", async () => {
+    const { meter, flush, shutdown } = bound(begin());
+    meter.counter("c").add(1);
+    expect(await Promise.all([shutdown(), shutdown()])).toEqual([
+      { ok: true, points: 1, dropped: 0 },
+      { ok: true, points: 1, dropped: 0 },
+    ]);
+    meter.counter("c").add(1);
+    expect(await flush()).toEqual({ ok: false, points: 0, dropped: 0, error: "it is shut down" });
+    expect(sink.values("c")).toEqual([1]);
+  });
+
+  test("a start during a shutdown is a new one", async () => {
+    const first = begin();
+    first.meter.counter("c").add(1);
+    const ending = first.shutdown();
+    const second = begin();
+    expect(second).not.toBe(first);
+    expect(await ending).toMatchObject({ ok: true, points: 1 });
+    queue("jobs", () => 3);
+    expect(await second.flush()).toMatchObject({ ok: true, points: 1 });
+    expect(sink.values("repomind.queue.size")).toEqual([3]);
+  });
+
+  test("what was made before a shutdown is not sent after it, which is told once", async () => {
+    jest.resetModules();
+    const fresh = jest.requireActual<{ start: typeof start }>("../../../src/instrument/index.ts");
+    const restart = async (use: (telemetry: Telemetry) => void) => {
+      const next = fresh.start({ ...quiet(), onProblem: ({ code }) => said.push(code) });
+      use(next);
+      await next.shutdown(0);
+    };
+    await restart(() => {});
+    await restart(({ meter }) => meter.counter("c"));
+    expect(said).toEqual([]);
+    await restart(() => {});
+    await restart(() => {});
+    expect(said).toEqual(["started_again"]);
+  });
+
   test("a flush may wait without end", async () => {
     const { meter, flush } = bound(begin());
     meter.counter("c").add(1);
@@ -207,6 +281,11 @@ describe("start and shutdown", () => {
     const hostile = () => {
       throw new Error("no");
     };
+    const unreadable = new Proxy({}, { get: hostile });
+    expect(() => begin({ http: unreadable, system: unreadable })).not.toThrow();
+    expect(said.at(-1)).toBe("invalid_option");
+    expect(() => instrumentHttp(unreadable)).not.toThrow();
+    await telemetry?.shutdown(0);
     expect(() => begin({ onProblem: hostile }).meter.counter("").add(1)).not.toThrow();
   });
 
@@ -231,6 +310,7 @@ function bound(t: Telemetry) {
   return {
     meter: t.meter,
     flush: (timeoutMs?: number) => t.flush(timeoutMs),
+    shutdown: () => t.shutdown(),
     stats: () => t.stats(),
   };
 }

@@ -10,6 +10,7 @@ import {
   type RequestOptions,
 } from "node:http";
 import { request as openSecurely } from "node:https";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
@@ -137,6 +138,8 @@ describe("the server's name", () => {
   test("the host header of an application is not it; the connection knows the port", async () => {
     await read(send("/ok", { headers: { host: "shop.example:1234" } }));
     await read(send("/ok", { headers: ["host", "shop.example"] as unknown as [] }));
+    // As a reverse proxy on the same machine hands it on.
+    await read(send("/ok", { headers: { host: "127.0.0.1:1234" } }));
     // Which a server answers with 400.
     await read(send("/ok", { setHost: false }));
     const own = ["127.0.0.1", server.port, "http"];
@@ -159,6 +162,25 @@ describe("the server's name", () => {
       ["::1", targets[1]!.port, "http"],
       ["127.0.0.1", undefined, "http"],
     ]);
+  });
+
+  test("through a tunnel it is whom the tunnel leads to", async () => {
+    const proxy = createServer();
+    proxy.on("connect", (_request, client) => {
+      const target = connect(server.port, "127.0.0.1", () => {
+        client.write("HTTP/1.1 200 OK\r\n\r\n");
+        target.pipe(client).pipe(target);
+      });
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const { port } = proxy.address() as AddressInfo;
+    const tunnel = open({ port, method: "CONNECT", path: "x:1", agent: false });
+    tunnel.end();
+    const [, socket] = (await once(tunnel, "connect")) as [unknown, Socket];
+    await read(send("/ok", { agent: false, createConnection: () => socket }));
+    socket.destroy();
+    await new Promise((resolve) => proxy.close(resolve));
+    expect(servers()).toContainEqual(["127.0.0.1", server.port, "http"]);
   });
 
   test("a Unix socket goes by its path", async () => {

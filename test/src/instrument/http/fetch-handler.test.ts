@@ -363,7 +363,7 @@ describe("bodies that do not reach their end", () => {
     fetchHandler((_request: Request) => new Response(threeParts()))(get("/", during));
     during!.abort();
     await fetchHandler((_request: Request) => new Response(threeParts()))(get("/", after)).text();
-    await turn();
+    // At once: its end is told a turn later.
     after!.abort();
     expect(await lines()).toEqual({
       "GET (none) (none) aborted": 2,

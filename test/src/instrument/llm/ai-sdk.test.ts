@@ -16,6 +16,7 @@ import {
   operations,
   outcomeOf,
   retries,
+  shapeOf,
   tokenSums,
 } from "../../../support/fake-llm-readings.ts";
 import { Bench } from "../../../support/instrument-points.ts";
@@ -341,7 +342,36 @@ test("answers that cannot be changed, streams that are read already, and none at
   taken.getReader();
   const locked = instrumentLlm({ doStream: async () => ({ stream: taken }) });
   expect((await locked.doStream()).stream).toBe(taken);
-  const immediate = instrumentLlm({ doGenerate: (): unknown => undefined });
-  expect(immediate.doGenerate()).toBeUndefined();
+  const immediate = instrumentLlm({ doStream: (): unknown => undefined });
+  expect(immediate.doStream()).toBeUndefined();
   expect(bench.codes).toEqual(["llm_failed"]);
+});
+
+test("a stream that the application aborts is aborted, one that it leaves is not", async () => {
+  const endless = () => new ReadableStream({ pull: (to) => to.enqueue({ type: "text-delta" }) });
+  const { doStream } = instrumentLlm({
+    doStream: async (_options: { abortSignal?: AbortSignal }) => ({ stream: endless() }),
+  });
+  await (await doStream({})).stream.cancel();
+  const controller = new AbortController();
+  const { stream } = await doStream({ abortSignal: controller.signal });
+  controller.abort();
+  await stream.cancel();
+  expect(errorTypes(bench.collect())).toEqual([
+    [undefined, 1],
+    ["aborted", 1],
+  ]);
+});
+
+test("models of images, speech and transcription are no language models", async () => {
+  const image = { maxImagesPerCall: 1, doGenerate: async () => ({ images: ["MARKER-ANSWER"] }) };
+  const { doGenerate } = image;
+  expect(instrumentLlm(image).doGenerate).toBe(doGenerate);
+  expect(bench.codes).toEqual(["llm_not_instrumented"]);
+});
+
+test("methods keep their names and their numbers of parameters", () => {
+  const names = ["doGenerate", "doStream"];
+  const measured = instrumentLlm(new Model("v4"));
+  expect(names.map((name) => shapeOf(measured, name))).toEqual(names.map((name) => [name, 1]));
 });

@@ -79,6 +79,20 @@ describe.each(["@anthropic-ai/sdk", "anthropic0"] as const)("%s", (name) => {
       "a tool runner: one request for each turn",
       (c) => c.beta.messages.toolRunner({ ...ask, tools: [] }).runUntilDone(),
     ],
+    [
+      "a tool runner of streams",
+      async (c) => {
+        const types: string[] = [];
+        for await (const stream of c.beta.messages.toolRunner({
+          ...ask,
+          stream: true,
+          tools: [],
+        })) {
+          for await (const event of stream) types.push(event.type);
+        }
+        return types;
+      },
+    ],
     ["withOptions", (c) => c.withOptions({ timeout: 7000 }).messages.create(ask)],
     ["a stream", async (c) => allOf(await c.messages.create({ ...ask, stream: true }))],
     [

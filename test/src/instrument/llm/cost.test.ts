@@ -81,6 +81,13 @@ describe("the cost", () => {
     expect(costOf(long, { input: 1001, output: 10 })).toBeCloseTo((4004 + 150) / 1e6, 15);
   });
 
+  test("models with a context of a million tokens are dearer from 272,000 on", () => {
+    const usage = { input: 300_000, output: 10_000 };
+    expect(costOf(prices["gpt-5.5"]!, usage)).toBeCloseTo(0.3 * 10 + 0.01 * 45, 12);
+    expect(costOf(prices["gpt-6-sol"]!, usage)).toBeCloseTo(0.3 * 4 + 0.01 * 15, 12);
+    expect(costOf(prices["gpt-5-mini"]!, usage)).toBeCloseTo(0.3 * 0.25 + 0.01 * 2, 12);
+  });
+
   test("is never below zero and grows with what is used", () => {
     const tokens = fc.nat(1_000_000);
     const usage = fc.record({
@@ -110,6 +117,9 @@ describe("an application's own table", () => {
     expect(own.of("gpt-4o-2024-08-06")).toEqual({ input: 1, output: 2 });
     expect(own.of("mine")).toEqual({ input: 3, output: 4 });
     expect(own.of("o3")).toBe(prices["o3"]);
+    // What the answer names, then what was asked for; one's own prices before the list's.
+    expect(own.of("o3", "gpt-4o")).toEqual({ input: 1, output: 2 });
+    expect(own.of("o3", "a-deployment")).toBe(prices["o3"]);
   });
 
   test("what is wrong in it is told and left out", () => {

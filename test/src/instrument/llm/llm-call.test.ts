@@ -236,6 +236,13 @@ test("all names are bounded: 50 models, 20 query types, 20 providers, 20 operati
   }
 });
 
+test("a text is no name", () => {
+  const text = "MARKER-PROMPT".repeat(20);
+  llmCall({ operation: text, provider: text, model: text, queryType: text }).end();
+  const [{ attributes } = { attributes: {} }] = operations(bench.collect());
+  expect(new Set(Object.values(attributes))).toEqual(new Set(["_OTHER"]));
+});
+
 describe("providers", () => {
   test.each([
     ["https://api.openai.com/v1", "openai"],

@@ -24,6 +24,7 @@ import {
   operations,
   outcomeOf,
   retries,
+  shapeOf,
   tokenSums,
 } from "../../../support/fake-llm-readings.ts";
 import { Bench, type Point } from "../../../support/instrument-points.ts";
@@ -301,6 +302,16 @@ describe.each(["openai", "openai6"] as const)("%s", (name) => {
       (c) => c.responses.create({ model: "gpt-4o", input: "MARKER-PROMPT" }),
     ],
     [
+      "a stream of responses with an error event",
+      "server_error",
+      () => {
+        const error = '{"type":"error","code":"server_error","message":"MARKER","param":null}';
+        fake.replyWith(streaming([`event: error\ndata: ${error}\n\n`]));
+      },
+      async (c) =>
+        allOf(await c.responses.create({ model: "gpt-4o", input: "MARKER-PROMPT", stream: true })),
+    ],
+    [
       "a helper's stream that fails",
       "not_found",
       () => fake.replyWith(failing(404)),
@@ -522,6 +533,16 @@ describe.each(["openai", "openai6"] as const)("%s", (name) => {
     expect(operations(bench.collect()).map((p) => p.attributes["gen_ai.provider.name"])).toEqual([
       "openai",
     ]);
+  });
+
+  test("methods keep their names and their numbers of parameters", () => {
+    const shapesOf = (c: OpenAI) => [
+      shapeOf(c.chat.completions, "create"),
+      shapeOf(c.responses, "create"),
+      shapeOf(c, "withOptions"),
+      shapeOf(c, "fetch"),
+    ];
+    expect(shapesOf(instrumented())).toEqual(shapesOf(client()));
   });
 
   test("after another start it is measured there, and so are the clients made of it", async () => {

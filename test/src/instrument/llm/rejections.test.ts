@@ -35,7 +35,7 @@ test.each(["openai", "openai6", "@anthropic-ai/sdk"])(
     ]);
     expect(measured.told).toEqual(plain.told);
     expect(plain.operations).toEqual([]);
-    expect(measured.operations).toEqual([["invalid_request", 10]]);
+    expect(measured.operations).toEqual([["invalid_request", 11]]);
     expect(measured.said).toEqual([]);
   },
 );

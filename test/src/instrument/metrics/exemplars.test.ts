@@ -29,7 +29,7 @@ function exemplarsOf(point: Point): Exemplar[] {
     value: Number(exemplar["asDouble"]),
     traceId: hex(exemplar["traceId"]!),
     spanId: hex(exemplar["spanId"]!),
-    timeMs: Number(exemplar["timeUnixNano"]) / 1e6,
+    timeMs: Number(BigInt(String(exemplar["timeUnixNano"])) / 1_000_000n),
   }));
 }
 

@@ -126,6 +126,17 @@ describe("observed instruments", () => {
     expect(bench.collect()[0]!.value).toBe(3);
   });
 
+  test("a callback that adds itself again does not go on for ever", () => {
+    const bench = new Bench();
+    let calls = 0;
+    const read = () => {
+      if (++calls < 1000) bench.meter.observe("a", "gauge", {}, read);
+    };
+    read();
+    bench.collect();
+    expect(calls).toBe(2);
+  });
+
   test("a callback that throws is said, the others are asked", () => {
     const bench = new Bench();
     bench.meter.observe("a", "gauge", {}, () => {
@@ -271,5 +282,26 @@ describe("names", () => {
       bench.meter.histogram(`h${i}`, options as InstrumentOptions<string>).record(1, { a: 1 });
     });
     expect(bench.collect().length).toBe(wrong.length * 2);
+  });
+
+  test("names and options that cannot be read never throw", () => {
+    const bench = new Bench();
+    const hostile = {
+      get boundaries(): number[] {
+        throw new Error("no");
+      },
+    };
+    bench.meter.histogram("h", hostile).record(1);
+    const name = Symbol("name") as unknown as string;
+    bench.meter.counter(name).add(1);
+    bench.meter.histogram(name, hostile).record(1);
+    bench.meter.observe(name, "gauges" as "gauge", {}, () => {});
+    const kind = Object.create(null) as "gauge";
+    bench.meter.observe("o", kind, {}, () => {});
+    expect(bench.collect()).toMatchObject([{ metric: "h" }]);
+    expect(bench.said[0]).toEqual({
+      code: "invalid_instrument",
+      message: "h: cannot read the options: no",
+    });
   });
 });

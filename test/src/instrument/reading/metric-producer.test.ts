@@ -25,7 +25,7 @@ function producerOf(bench: Bench): MetricProducer {
     startMs,
     nowMs: () => startMs + 1000.5,
     problems: bench.problems,
-  }) as MetricProducer;
+  });
 }
 
 describe("in a PeriodicExportingMetricReader", () => {
@@ -143,7 +143,7 @@ describe("by itself", () => {
       nowMs: () => startMs,
       problems: bench.problems,
     });
-    const result = (await producer.collect()) as Awaited<ReturnType<MetricProducer["collect"]>>;
+    const result = await producer.collect();
     expect(result.resourceMetrics.scopeMetrics).toEqual([]);
     expect(result.errors).toEqual([new Error("broken")]);
     expect(bench.said).toEqual([{ code: "collect_failed", message: "broken" }]);

@@ -151,6 +151,18 @@ test("the resource is target_info", () => {
   );
 });
 
+test("a resource attribute that cannot be a label is left out and told", () => {
+  const bench = new Bench();
+  expect(
+    textOf(bench, [
+      ["a", "b"],
+      ["ü", "x"],
+      ["", "x"],
+    ]),
+  ).toContain('target_info{a="b"} 1\n');
+  expect(bench.codes).toEqual(["not_exposed", "not_exposed"]);
+});
+
 test("an application that sends nothing is read all the same", async () => {
   const telemetry = start({ export: false, http: false, system: false, serviceName: "shop" });
   telemetry.meter.observe("level", "gauge", { unit: "%" }, (observe) => observe(7));

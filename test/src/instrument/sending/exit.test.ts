@@ -1,5 +1,5 @@
 /** The ways out of a process, each in a process of its own: the last increments arrive, the end is unchanged. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:net";
@@ -36,11 +36,21 @@ interface Ending {
   readonly stderr: string;
 }
 
+interface RunOptions {
+  readonly signal?: NodeJS.Signals;
+  readonly start?: string;
+  readonly env?: Record<string, string>;
+}
+
 /** Runs a program that has `counter` and `telemetry`; when it prints "ready" it gets the signal. */
-function run(
+function run(program: string, options: RunOptions = {}): Promise<Ending> {
+  return runWithChild(program, options).ended;
+}
+
+function runWithChild(
   program: string,
-  options: { signal?: NodeJS.Signals; start?: string; env?: Record<string, string> } = {},
-): Promise<Ending> {
+  options: RunOptions,
+): { readonly child: ChildProcess; readonly ended: Promise<Ending> } {
   const source = `
     import { start } from ${JSON.stringify(entry)};
     const telemetry = start({ endpoint: ${JSON.stringify(sink.url)}, intervalMs: 3600000, exitFlushMs: 20000, http: false, system: false, ${options.start ?? ""} });
@@ -59,9 +69,10 @@ function run(
   child.stderr.on("data", (chunk: Buffer) => {
     stderr += chunk.toString();
   });
-  return new Promise((resolve) => {
+  const ended = new Promise<Ending>((resolve) => {
     child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
+  return { child, ended };
 }
 
 /** Stays alive, and says so once listeners stand. */
@@ -78,6 +89,19 @@ describe("the last increments arrive", () => {
     expect(code).toBe(1);
     expect(stderr).toContain("as before");
     expect(sink.values("c")).toEqual([2]);
+  });
+
+  test("a rejection that nobody handles", async () => {
+    const program = `counter.add(1); void Promise.reject(new Error("as before"));${alive}`;
+    const { code, stderr } = await run(program);
+    expect(code).toBe(1);
+    expect(stderr).toContain("as before");
+    expect(sink.values("c")).toEqual([2]);
+  });
+
+  test("an exit code that was set before the end", async () => {
+    expect(await run("process.exitCode = 5;")).toMatchObject({ code: 5, signal: null });
+    expect(sink.values("c")).toEqual([1]);
   });
 
   test("a natural end, which nothing here delays", async () => {
@@ -99,6 +123,31 @@ describe("the last increments arrive", () => {
     expect(sink.values("c").at(-1)).toBe(10);
   });
 
+  test("a second SIGINT, which the application does not listen to any more", async () => {
+    const program = `
+      const again = () => console.log("again");
+      process.once("SIGINT", () => { counter.add(1); setImmediate(setImmediate, again); });${alive}`;
+    expect(await run(program, { signal: "SIGINT" })).toMatchObject({
+      code: null,
+      signal: "SIGINT",
+    });
+    expect(sink.values("c").at(-1)).toBe(2);
+  });
+
+  test("a second signal while the last metrics are sent: npm sends one, its terminal another", async () => {
+    const ending = runWithChild(`for (let i = 0; i < 30000; i++) counter.add(1, { i });${alive}`, {
+      signal: "SIGINT",
+      start: "maxSeriesPerMetric: 50000",
+    });
+    sink.reply = () => {
+      ending.child.kill("SIGINT");
+      return { status: 200 };
+    };
+    expect(await ending.ended).toMatchObject({ code: null, signal: "SIGINT" });
+    expect(sink.requests).toBeGreaterThan(1);
+    expect(sink.points()).toHaveLength(30_001);
+  });
+
   test("a listener from before start is seen too", async () => {
     const program = `
       process.removeAllListeners("SIGTERM"); await telemetry.shutdown();
@@ -116,6 +165,21 @@ describe("the last increments arrive", () => {
       };
       process.on("SIGTERM", own);${alive}`;
     expect(await run(program, { signal: "SIGTERM" })).toMatchObject({ signal: "SIGTERM" });
+  });
+
+  test.each([
+    ["3", `process.__signal_exit_emitter__`],
+    ["4", `globalThis[Symbol.for("signal-exit emitter")]`],
+  ])("SIGTERM that only signal-exit %s listens to", async (_version, emitter) => {
+    const program = `
+      ${emitter} = { count: 1 };
+      const own = () => {
+        if (process.listenerCount("SIGTERM") !== ${emitter}.count) return;
+        process.off("SIGTERM", own); process.kill(process.pid, "SIGTERM");
+      };
+      process.on("SIGTERM", own);${alive}`;
+    expect(await run(program, { signal: "SIGTERM" })).toMatchObject({ signal: "SIGTERM" });
+    expect(sink.values("c")).toEqual([1]);
   });
 
   test("delta: what failed before and what came since", async () => {
@@ -176,6 +240,43 @@ describe("a dead endpoint", () => {
     });
     expect(ending.code).toBe(0);
     expect(tookMs(ending)).toBeLessThan(30_000);
+  });
+
+  describe("is told, once", () => {
+    const refuse = async (program: string, options: { start?: string; warnings?: string }) => {
+      const gone = await OtlpHttpSink.start();
+      const { url } = gone;
+      await gone.close();
+      const ending = await run(program, {
+        start: `endpoint: ${JSON.stringify(url)}, ${options.start ?? ""}`,
+        env: { NODE_NO_WARNINGS: options.warnings ?? "" },
+      });
+      expect(ending.code).toBe(0);
+      return {
+        ...ending,
+        message: `cannot send the last metrics to ${url}/v1/metrics: 0 of 1 requests arrived in time`,
+      };
+    };
+
+    test("as a process warning, which --no-warnings leaves out", async () => {
+      const { stderr, message } = await refuse("process.exit(0);", {});
+      expect(stderr).toContain(`[export_failed] TelemetryWarning: ${message}\n`);
+      expect((await refuse("process.exit(0);", { warnings: "1" })).stderr).toBe("");
+    });
+
+    test("by onProblem", async () => {
+      const start = "onProblem: ({ code, message }) => console.log(code, message)";
+      const { stdout, message } = await refuse("process.exit(0);", { start });
+      expect(stdout).toBe(`export_failed ${message}\n`);
+    });
+
+    test("not again at the end", async () => {
+      const program =
+        "await telemetry.flush(1); while (telemetry.stats().failures === 0) await new Promise((r) => setTimeout(r, 5)); process.exit(0);";
+      const { stderr } = await refuse(program, {});
+      expect(stderr.split("TelemetryWarning")).toHaveLength(2);
+      expect(stderr).toContain("it is tried again");
+    });
   });
 
   test("exitFlushMs: 0 sends nothing", async () => {

@@ -17,6 +17,7 @@ function senderBefore(
   let open: (() => void) | undefined;
   let isHeld = false;
   const sender = new Sender({
+    service: "http://service/v1/metrics",
     post: async (body) => {
       posted.push(Buffer.from(body).toString());
       if (isHeld) await new Promise<void>((resolve) => (open = resolve));
