@@ -9,21 +9,20 @@ const answer = "ok";
 
 /** `handle` is the work of the handler. */
 export function createApp(framework: Framework, handle: () => void): Promise<RequestListener> {
-  switch (framework) {
-    case "node:http":
-      return Promise.resolve(plainApp(handle));
-    case "Express":
-      return expressApp(handle);
-    case "Fastify":
-      return fastifyApp(handle);
-  }
+  return creators[framework](handle);
 }
 
-function plainApp(handle: () => void): RequestListener {
-  return (_request: IncomingMessage, response: ServerResponse) => {
+const creators: Readonly<Record<Framework, (handle: () => void) => Promise<RequestListener>>> = {
+  "node:http": plainApp,
+  Express: expressApp,
+  Fastify: fastifyApp,
+};
+
+function plainApp(handle: () => void): Promise<RequestListener> {
+  return Promise.resolve((_request: IncomingMessage, response: ServerResponse) => {
     handle();
     response.end(answer);
-  };
+  });
 }
 
 async function expressApp(handle: () => void): Promise<RequestListener> {

@@ -4,7 +4,7 @@
  */
 import type * as Instrument from "../../src/instrument/index.ts";
 import { createApp } from "./apps.ts";
-import { channelsUsedBy, subscribeNoOps } from "./channels.ts";
+import { noOpsLike, subscribeAll, subscriptionsOf, unsubscribeAll } from "./channels.ts";
 import { optionsOf, say } from "./child.ts";
 import { ExchangeableServer } from "./listening.ts";
 import { Requests, Segments } from "./segments.ts";
@@ -22,7 +22,9 @@ async function main(options: ChannelServerOptions): Promise<void> {
   const { start, instrumentHttp } = (await import(entry)) as typeof Instrument;
   start({ export: false, http: false, system: false });
   if (isActive) {
-    subscribeNoOps(channelsUsedBy(() => instrumentHttp({ client: false })[Symbol.dispose]()));
+    const subscriptions = subscriptionsOf(() => instrumentHttp({ client: false }));
+    unsubscribeAll(subscriptions);
+    subscribeAll(noOpsLike(subscriptions));
   }
   const requests = new Requests();
   const server = new ExchangeableServer();
@@ -36,4 +38,4 @@ async function main(options: ChannelServerOptions): Promise<void> {
   say(costs);
 }
 
-await main(optionsOf<ChannelServerOptions>());
+await main(optionsOf() as ChannelServerOptions);

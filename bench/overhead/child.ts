@@ -44,5 +44,5 @@ export async function resultOf<T>(
   }
 }
 
-export const optionsOf = <T>() => JSON.parse(process.argv[2]!) as T;
+export const optionsOf = (): unknown => JSON.parse(process.argv[2]!);
 export const say = (result: unknown) => process.stdout.write(`${JSON.stringify(result)}\n`);

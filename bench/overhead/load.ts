@@ -20,10 +20,14 @@ class Connection {
 
   constructor({ port, path }: LoadOptions) {
     this.#request = Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n\r\n`);
-    this.#socket = connect(port, "127.0.0.1", () => this.#socket.write(this.#request));
+    this.#socket = connect(port, "127.0.0.1");
+  }
+
+  open(): void {
     this.#socket.setNoDelay(true);
     this.#socket.on("data", (chunk: Buffer) => this.#read(chunk));
     this.#socket.on("error", () => this.#socket.destroy());
+    this.#socket.write(this.#request);
   }
 
   #read(chunk: Buffer): void {
@@ -43,5 +47,5 @@ function lengthOf(answer: Buffer): number {
   return text.indexOf("\r\n\r\n") + 4 + Number(length);
 }
 
-const options = optionsOf<LoadOptions>();
-for (let i = 0; i < options.connections; i++) new Connection(options);
+const options = optionsOf() as LoadOptions;
+for (let i = 0; i < options.connections; i++) new Connection(options).open();

@@ -15,14 +15,10 @@ const trimmedShare = 0.1;
 /** Where a launch's measurements lie. */
 type Location = (sorted: Float64Array) => number;
 
-export function mean(values: Iterable<number>): number {
+export function mean(values: ArrayLike<number>): number {
   let sum = 0;
-  let count = 0;
-  for (const value of values) {
-    sum += value;
-    count++;
-  }
-  return sum / count;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return sum / values.length;
 }
 
 export const trimmedMean: Location = (sorted) => {
@@ -35,7 +31,7 @@ export function quantile(sorted: Float64Array, share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 }
 
-export const sortedOf = (values: Iterable<number>) => Float64Array.from(values).sort();
+export const sortedOf = (values: Iterable<number>) => Float64Array.from(values).toSorted();
 
 /**
  * The mean of the launches' trimmed means. Its interval is a bootstrap over launches and, within each, over what was
@@ -50,25 +46,24 @@ export function estimate(
   const resampled = (launch: readonly number[]) => {
     const picked = new Float64Array(launch.length);
     for (let i = 0; i < picked.length; i++) picked[i] = pick(launch);
-    return location(picked.sort());
+    return location(picked.toSorted());
   };
-  const values = new Float64Array(resamples);
-  for (let i = 0; i < resamples; i++) values[i] = mean(launches.map(() => resampled(pick(launches))));
-  values.sort();
+  const means = Array.from({ length: resamples }, () =>
+    mean(launches.map(() => resampled(pick(launches)))),
+  );
+  const sorted = sortedOf(means);
   return {
     value: mean(launches.map((launch) => location(sortedOf(launch)))),
-    low: quantile(values, tail),
-    high: quantile(values, 1 - tail),
+    low: quantile(sorted, tail),
+    high: quantile(sorted, 1 - tail),
   };
 }
 
-/** Mulberry32, so that the same measurements give the same interval. */
+/** A linear congruential generator, so that the same measurements give the same interval. */
 function seededRandom(seed: number): () => number {
   let state = seed;
   return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    state = (state * 1664525 + 1013904223) % 2 ** 32;
+    return state / 2 ** 32;
   };
 }

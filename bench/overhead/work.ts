@@ -6,14 +6,23 @@ const mask = cells.length - 1;
 const calibrationSteps = 20_000;
 const calibrations = 200;
 
-export function work(steps: number): number {
-  let hash = 0;
+/** Kept, so that no compiler finds the work to be useless. */
+const result = new Uint32Array(1);
+
+function work(steps: number): void {
+  let hash = result[0]!;
   for (let i = 0; i < steps; i++) hash = Math.imul(hash ^ cells[i & mask]!, 0x01000193);
-  return hash;
+  result[0] = hash;
 }
 
-/** Steps that take so long; by the fastest of many tries, as other processes only make them slower. */
-export function stepsOf(microseconds: number): number {
+/** Work of so much CPU time on an idle machine. */
+export function workOf(microseconds: number): () => void {
+  const steps = stepsOf(microseconds);
+  return () => work(steps);
+}
+
+/** By the fastest of many tries, as other processes only make them slower. */
+function stepsOf(microseconds: number): number {
   let fastestMs = Infinity;
   for (let i = 0; i < calibrations; i++) {
     const startMs = performance.now();
