@@ -130,6 +130,8 @@ async function main(options: ServerOptions): Promise<void> {
   const work = workOf(options.workMicroseconds);
   const subscriptions = subscriptionsOf(() => helpers.instrumentHttp({ client: false }));
   unsubscribeAll(subscriptions);
+  // As after the first seconds of any application: the helper counts in batches once a collection has asked for them.
+  telemetry.toPrometheusText();
   const { bare, helped, control } = await createApps(options, subscriptions, () => {
     requests.count();
     work();

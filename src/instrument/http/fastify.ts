@@ -8,6 +8,9 @@ interface FastifyRequest {
   readonly raw: object;
   readonly routeOptions?: { readonly url?: string };
 }
+interface RouteContext {
+  readonly config?: { readonly url?: string };
+}
 interface FastifyInstance {
   addHook(
     name: "onRequest",
@@ -33,7 +36,16 @@ function onRequest(request: FastifyRequest, _reply: unknown, done: () => void): 
   done();
 }
 
-/** Undefined for what no route matched. */
+/** Where a Fastify keeps the route of a request. */
+let contextKey: symbol | undefined;
+const isOfContext = (key: symbol) => key.description === "fastify.context";
+
+/**
+ * Undefined for what no route matched. `routeOptions` is a getter that makes an object of twelve members at each call:
+ * what it reads is read directly, except from another copy of Fastify or a version that keeps it elsewhere.
+ */
 function routeOf(request: FastifyRequest): string | undefined {
-  return request.routeOptions?.url;
+  contextKey ??= Object.getOwnPropertySymbols(request).find(isOfContext) ?? Symbol("none");
+  const context = (request as unknown as Record<symbol, RouteContext | undefined>)[contextKey];
+  return (context?.config ?? request.routeOptions)?.url;
 }

@@ -62,7 +62,7 @@ describe("declared attributes", () => {
 });
 
 test("handles may be taken apart", async () => {
-  const telemetry = start({ export: false, http: false, system: false });
+  const telemetry = start({ export: false, http: false, system: false, onProblem: () => {} });
   const { allowed, usage } = rateLimit("search", 10);
   allowed();
   usage(5);

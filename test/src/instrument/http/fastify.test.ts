@@ -121,6 +121,28 @@ test("one that was made before the start is measured, and named by setRoute alon
   });
 });
 
+test("another copy of Fastify beside it, as a dependency may bring one", async () => {
+  traffic = new Traffic();
+  let OtherFastify: typeof Fastify | undefined;
+  jest.isolateModules(() => {
+    OtherFastify = require("fastify") as typeof Fastify;
+  });
+  app = Fastify();
+  const other = OtherFastify!();
+  app.get("/own/:id", async () => "ok");
+  other.get("/other/:id", async () => "ok");
+  await Promise.all([app.ready(), other.ready()]);
+  await traffic.listen((request, response) =>
+    (request.url!.startsWith("/other") ? other : app).routing(request, response),
+  );
+  for (const path of ["/own/1", "/other/1", "/own/2", "/other/2"]) await traffic.send({ path });
+  await other.close();
+  expect(linesOf(await traffic.end())).toEqual({
+    "GET /other/:id 200 -": 2,
+    "GET /own/:id 200 -": 2,
+  });
+});
+
 describe("one that was made during an earlier measurement", () => {
   test("names its routes again in a later one, and goes on without any", async () => {
     const earlier = new Traffic();
