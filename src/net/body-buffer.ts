@@ -1,10 +1,10 @@
 /**
  * One request's body on its way in, in one contiguous array.
  *
- * The memory that it takes is reserved before it is allocated, and follows what has really arrived: an
- * announced length alone reserves little (at most 16 times of what came, or 128 KiB), and a body in tiny pieces costs
- * its bytes, not an object for each piece. With 16 times a body of 256 KiB in HTTP/2 frames of 16 KiB takes one array:
- * each one more is collected by V8 all the sooner.
+ * The memory that it takes is reserved before it is allocated, and follows what has really arrived: an announced length
+ * is believed up to 16 times of what came, or 128 KiB. As long as it is not, the array grows by doubling: so a body of
+ * 300 KB in HTTP/2 frames of 16 KiB takes one of 32 KiB and one of its size, and V8, which collects by the bytes that
+ * were allocated, does so less often. A body in tiny pieces costs its bytes, not an object for each piece.
  */
 import type { Reservation } from "./reservation.ts";
 
@@ -14,15 +14,22 @@ const believedBytes = 128 * 1024;
 const believedFactor = 16;
 const empty = new Uint8Array(0);
 
+export interface BodyBufferOptions {
+  /** Chunks stay as they are when `add` has returned: a body of one chunk needs no copy. */
+  readonly chunksStay: boolean;
+}
+
 export class BodyBuffer {
   readonly #reservation: Reservation;
+  readonly #chunksStay: boolean;
   #bytes: Uint8Array = empty;
   /** Whether `#bytes` is a view of the transport's buffer, which must not be written to. */
   #isView = false;
   length = 0;
 
-  constructor(reservation: Reservation) {
+  constructor(reservation: Reservation, { chunksStay }: BodyBufferOptions) {
     this.#reservation = reservation;
+    this.#chunksStay = chunksStay;
   }
 
   /**
@@ -31,7 +38,7 @@ export class BodyBuffer {
    */
   add(chunk: Uint8Array, announcedBytes: number): boolean {
     const length = this.length + chunk.length;
-    if (this.length === 0 && chunk.length >= announcedBytes && fillsItsBuffer(chunk)) {
+    if (this.#chunksStay && this.length === 0 && isWhole(chunk, announcedBytes)) {
       if (!this.#reservation.tryAdd(chunk.length)) return false;
       this.#bytes = chunk;
       this.#isView = true;
@@ -60,10 +67,10 @@ export class BodyBuffer {
   #reserveRoom(length: number, announcedBytes: number): boolean {
     const old = this.#bytes;
     if (length <= old.length && !this.#isView) return true;
-    const wanted =
-      announcedBytes >= length
-        ? Math.min(announcedBytes, Math.max(length * believedFactor, believedBytes))
-        : Math.max(length * 2, smallestBytes);
+    const isBelieved =
+      announcedBytes >= length &&
+      announcedBytes <= Math.max(length * believedFactor, believedBytes);
+    const wanted = isBelieved ? announcedBytes : Math.max(length * 2, smallestBytes);
     if (!this.#reservation.tryAdd(wanted - old.length)) return false;
     // Of its own: a slice of Node's pool would keep its neighbours alive.
     const larger = Buffer.allocUnsafeSlow(wanted);
@@ -75,4 +82,5 @@ export class BodyBuffer {
 }
 
 /** A view of a buffer that is mostly something else would keep more alive than was reserved. */
-const fillsItsBuffer = (chunk: Uint8Array) => chunk.length * 2 >= chunk.buffer.byteLength;
+const isWhole = (chunk: Uint8Array, announcedBytes: number) =>
+  chunk.length >= announcedBytes && chunk.length * 2 >= chunk.buffer.byteLength;

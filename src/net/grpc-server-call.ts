@@ -91,7 +91,7 @@ export class GrpcServerCall implements UnaryCall, StreamUser {
     this.#owner = owner;
     this.#environment = environment;
     this.#reservation = new Reservation(environment.budget);
-    this.#buffer = new BodyBuffer(this.#reservation);
+    this.#buffer = new BodyBuffer(this.#reservation, { chunksStay: false });
     this.receivedMs = environment.clock.monotonicMs();
     const timeoutMs = parseTimeout(headers["grpc-timeout"]);
     this.deadlineMs = timeoutMs === undefined ? undefined : this.receivedMs + timeoutMs;

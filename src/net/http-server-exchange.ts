@@ -183,7 +183,7 @@ export class HttpServerExchange implements HttpExchange {
       this.#response.writeContinue();
     }
     return new Promise((resolve, reject) => {
-      const buffer = new BodyBuffer(this.#reservation);
+      const buffer = new BodyBuffer(this.#reservation, { chunksStay: true });
       const fail = (error: TelemetryError) => {
         request.off("data", take);
         buffer.clear();

@@ -4,10 +4,10 @@ import { BodyBuffer } from "../../../src/net/body-buffer.ts";
 import { Reservation } from "../../../src/net/reservation.ts";
 import { testBudget } from "../../support/settings.ts";
 
-const made = (limitBytes?: number) => {
+const made = (limitBytes?: number, chunksStay = true) => {
   const budget = testBudget(limitBytes);
   const reservation = new Reservation(budget);
-  return { budget, reservation, buffer: new BodyBuffer(reservation) };
+  return { budget, reservation, buffer: new BodyBuffer(reservation, { chunksStay }) };
 };
 
 test("chunks come out joined, in any sizes, announced or not", () => {
@@ -53,6 +53,26 @@ test("a whole body in one chunk of its own is not copied", () => {
   const chunk = Buffer.alloc(100_000, 1);
   buffer.add(chunk, chunk.length);
   expect(buffer.take().buffer).toBe(chunk.buffer);
+});
+
+test("chunks that do not stay are copied", () => {
+  const { buffer } = made(undefined, false);
+  const chunk = Buffer.alloc(10_000, 1);
+  buffer.add(chunk, chunk.length);
+  chunk.fill(2);
+  expect(buffer.take().every((byte) => byte === 1)).toBe(true);
+});
+
+test("a large body in frames of HTTP/2 takes a small array and one of its size", () => {
+  const { budget, buffer } = made(undefined, false);
+  let before = 0;
+  const growths: number[] = [];
+  for (let at = 0; at < 300_000; at += 16_384) {
+    buffer.add(Buffer.alloc(Math.min(16_384, 300_000 - at)), 300_000);
+    if (budget.usedBytes !== before) growths.push(budget.usedBytes);
+    before = budget.usedBytes;
+  }
+  expect(growths).toEqual([32_768, 300_000]);
 });
 
 test("a small view of a large buffer is copied, and its neighbours are not kept", () => {

@@ -81,6 +81,22 @@ describe("a foreign client", () => {
     expect(new Set(server.bodies.map(String)).size).toBe(1000);
   });
 
+  test("sends messages of one frame each, many in a read: they stay as they came", async () => {
+    const held: Uint8Array[] = [];
+    const server = await start({
+      handler: ({ body }) => {
+        held.push(body);
+        return Promise.resolve(success);
+      },
+    });
+    const client = grpcJs(server);
+    const sent = Array.from({ length: 400 }, (_, n) => Buffer.alloc(12_000, String(n)));
+    await Promise.all(sent.map((body) => grpcJsCall(client, body)));
+    const texts = (bodies: Uint8Array[]) =>
+      bodies.map((body) => Buffer.from(body).toString()).toSorted();
+    expect(texts(held)).toEqual(texts(sent));
+  });
+
   test("sends 16 MiB, four at a time", async () => {
     const server = await start({ budgetBytes: 256 * mebibyte });
     const client = grpcJs(server);
