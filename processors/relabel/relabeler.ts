@@ -32,6 +32,9 @@ const maxNotedBytes = (series: RelabelSeries) => 2 * series.length + 256;
 /** Keeps or drops points only. */
 const filtering = new Set(["keep", "drop", "keepequal", "dropequal"]);
 
+/** A longer list is not kept for the next payload. */
+const keptVerdicts = 65_536;
+
 type MetricsPayload = Payload<"metrics">;
 
 export class Relabeler {
@@ -43,8 +46,9 @@ export class Relabeler {
   readonly #collisions: Collisions | undefined;
   readonly #collided: { add(n: number): void };
   readonly #explainer: Explainer;
-  /** Of the payload in hand: a verdict a point, and the flags of all. */
+  /** Of the payload in hand: a verdict a point, and the flags of all. The list is used again: growing one costs more. */
   #verdicts: Verdict[] = [];
+  #points = 0;
   #flags = 0;
 
   /** Remembers series of about maxCacheBytes. */
@@ -71,12 +75,11 @@ export class Relabeler {
 
   /** The payload as the rules leave it; undefined: nothing is left. */
   relabel(payload: MetricsPayload): MetricsPayload | undefined {
-    const verdicts: Verdict[] = [];
-    this.#verdicts = verdicts;
+    this.#points = 0;
     this.#flags = 0;
     this.#interner.forEachPoint(payload, this.#take);
     const flags = this.#flags;
-    this.#verdicts = [];
+    const verdicts = this.#takeVerdicts();
     if (flags === 0) return payload;
     if ((flags & drops) !== 0) this.#countDrops(verdicts);
     return onRegular(payload, (regular) => {
@@ -91,9 +94,17 @@ export class Relabeler {
   readonly #take = (point: Point<RelabelMemos>): void => {
     const { series } = point;
     const verdict = series.memo ?? this.#judge(series);
-    this.#verdicts.push(verdict);
+    this.#verdicts[this.#points++] = verdict;
     this.#flags |= verdict.flags;
   };
+
+  /** Those of the payload; valid until the next one comes. */
+  #takeVerdicts(): readonly Verdict[] {
+    const verdicts = this.#verdicts;
+    if (verdicts.length > keptVerdicts) this.#verdicts = [];
+    verdicts.length = this.#points;
+    return verdicts;
+  }
 
   #countDrops(verdicts: readonly Verdict[]): void {
     const counts = new Map<DropReason, number>();
