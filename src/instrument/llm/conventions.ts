@@ -3,7 +3,8 @@
  * from them stands here and nowhere else.
  */
 
-const operationBounds = [
+/** Seconds, 10 ms to 82 s. */
+export const operationBounds = [
   0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
 ] as const;
 const tokenBounds = [

@@ -1,3 +1,4 @@
+import { operationBounds } from "../llm/conventions.ts";
 import { BoundedNames } from "../metrics/bounded-names.ts";
 import { messageOf, type Problems } from "../problems.ts";
 import { oncePerRuntime, runtimeFor } from "../runtime.ts";
@@ -15,8 +16,6 @@ interface OpenQuery {
   end: (outcome: Outcome) => void;
 }
 
-/** A user's query waits for a language model: the GenAI conventions' boundaries, 10 ms to 82 s (HTTP's end at 10 s). */
-const durationBounds = Array.from({ length: 14 }, (_, k) => (10 * 2 ** k) / 1000);
 const outcomes = ["answered", "empty", "error", "cancelled"] as const;
 const ratings = ["up", "down"] as const;
 const maxTypes = 20;
@@ -67,7 +66,8 @@ const queryInstruments = oncePerRuntime(
     duration: meter.histogram("repomind.query.duration", {
       unit: "s",
       description: "Duration of queries by users.",
-      boundaries: durationBounds,
+      // A user's query waits for a language model; the boundaries of HTTP end at 10 s.
+      boundaries: operationBounds,
       attributes: { "repomind.query.type": "any", outcome: outcomes },
     }),
     feedback: meter.counter("repomind.query.feedback", {
