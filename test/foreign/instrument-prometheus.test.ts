@@ -1,25 +1,17 @@
 /** A real Prometheus reads what the instruments say, as a page and through the service. Needs Debian's `prometheus`. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { context, TraceFlags, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { start } from "../../src/instrument/index.ts";
 import type { Telemetry } from "../../src/instrument/types.ts";
+import { isPrometheusMissing, PrometheusServer } from "../support/prometheus-server.ts";
 import { ServiceProcess } from "../support/run-service.ts";
 
-const isMissing = spawnSync("prometheus", ["--version"]).error !== undefined;
-if (isMissing) {
-  if (process.env["CI"] !== undefined) throw new Error("CI needs Debian's prometheus package");
-  process.stderr.write(
-    "SKIPPED: test/foreign/instrument-prometheus.test.ts needs the programs prometheus and promtool\n",
-  );
-}
+const isMissing = isPrometheusMissing("test/foreign/instrument-prometheus.test.ts");
 
 const traceId = "0af7651916cd43dd8448eb211c80319c";
 const spanContext = { traceId, spanId: "b7ad6b7169203331", traceFlags: TraceFlags.SAMPLED };
@@ -42,11 +34,9 @@ function record({ meter }: Telemetry): void {
 
 (isMissing ? describe.skip : describe)("a real Prometheus", () => {
   let service: ServiceProcess;
-  let prometheus: ChildProcess;
+  let prometheus: PrometheusServer;
   let telemetry: Telemetry;
   let page: Server;
-  let prometheusLog = "";
-  let base: string;
 
   beforeAll(async () => {
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
@@ -71,41 +61,22 @@ service:
       response.end(telemetry.toPrometheusText());
     }).listen(0, "127.0.0.1");
     await once(page, "listening");
-    const directory = mkdtempSync(join(tmpdir(), "rmt-prom-"));
-    const config = join(directory, "prometheus.yml");
     const targets = {
       page: `127.0.0.1:${(page.address() as AddressInfo).port}`,
       service: service.address("exporter prometheus", "http"),
     };
-    writeFileSync(
-      config,
-      JSON.stringify({
-        global: { scrape_interval: "1s" },
-        scrape_configs: Object.entries(targets).map(([name, target]) => ({
-          job_name: name,
-          static_configs: [{ targets: [target] }],
-        })),
-      }),
-    );
-    const port = await freePort();
-    base = `http://127.0.0.1:${port}`;
-    prometheus = spawn(
-      "prometheus",
-      [
-        `--config.file=${config}`,
-        `--storage.tsdb.path=${directory}/data`,
-        `--web.listen-address=127.0.0.1:${port}`,
-        "--enable-feature=exemplar-storage",
-        "--log.level=warn",
-      ],
-      { stdio: ["ignore", "ignore", "pipe"] },
-    );
-    prometheus.stderr!.on("data", (chunk: Buffer) => (prometheusLog += chunk.toString()));
+    const config = {
+      global: { scrape_interval: "1s" },
+      scrape_configs: Object.entries(targets).map(([name, target]) => ({
+        job_name: name,
+        static_configs: [{ targets: [target] }],
+      })),
+    };
+    prometheus = await PrometheusServer.start(config, "--enable-feature=exemplar-storage");
   });
 
   afterAll(async () => {
-    prometheus.kill("SIGTERM");
-    await once(prometheus, "exit");
+    await prometheus.stop();
     page.close();
     page.closeAllConnections();
     await telemetry.shutdown();
@@ -113,13 +84,10 @@ service:
     context.disable();
   });
 
-  /** The result of an instant query, once it is not empty: value by labels. */
+  /** Value by labels. */
   async function query(expression: string): Promise<[Record<string, string>, number][]> {
-    for (;;) {
-      const answer = await get(`/api/v1/query?query=${encodeURIComponent(expression)}`);
-      const result = (answer?.data?.result ?? []) as { metric: never; value: [number, string] }[];
-      if (result.length > 0) return result.map(({ metric, value }) => [metric, Number(value[1])]);
-    }
+    const found = await prometheus.queryUntilFound(expression);
+    return found.map(({ metric, value }) => [metric, Number(value[1])]);
   }
 
   /** Values of a job by their labels; the formats write bounds differently (`8`, `8.0`). */
@@ -132,17 +100,6 @@ service:
         le === undefined ? labels : { ...labels, le: le === "+Inf" ? le : Number(le) },
       );
     return Object.fromEntries(found.map(([labels, value]) => [keyOf(labels), value]));
-  }
-
-  // oxlint-disable-next-line typescript/no-explicit-any -- a foreign API's JSON
-  async function get(path: string): Promise<any> {
-    try {
-      return await (await fetch(base + path)).json();
-    } catch {
-      // Not listening yet.
-      await new Promise((resolve) => setImmediate(resolve));
-      return undefined;
-    }
   }
 
   test("promtool accepts the page", () => {
@@ -178,11 +135,10 @@ service:
     await query('shop_wait_seconds_bucket{job="service"}');
     const now = Date.now() / 1000;
     const found = async (expression: string) => {
-      const range = `start=${now - 600}&end=${now + 60}`;
-      const answer = await get(
-        `/api/v1/query_exemplars?query=${encodeURIComponent(expression)}&${range}`,
+      const series = await prometheus.get<{ exemplars: { labels: object; value: string }[] }[]>(
+        "query_exemplars",
+        { query: expression, start: String(now - 600), end: String(now + 60) },
       );
-      const series = answer.data as { exemplars: { labels: object; value: string }[] }[];
       return series
         .flatMap(({ exemplars }) => exemplars)
         .map(({ labels, value }) => ({ ...labels, value }));
@@ -195,15 +151,6 @@ service:
   });
 
   test("had nothing to complain about", () => {
-    expect(prometheusLog).toBe("");
+    expect(prometheus.complaints).toEqual([]);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}

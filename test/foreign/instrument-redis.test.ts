@@ -12,8 +12,9 @@ import { instrumentCache } from "../../src/instrument/cache/instrument-cache.ts"
 import { setRuntime } from "../../src/instrument/runtime.ts";
 import { cacheFigures } from "../support/cache-figures.ts";
 import { FakePerformance } from "../support/fake-performance.ts";
+import { freePort } from "../support/free-port.ts";
 import { Bench } from "../support/instrument-points.ts";
-import { freePort, isRedisMissing, RedisServer } from "../support/redis-server.ts";
+import { isRedisMissing, RedisServer } from "../support/redis-server.ts";
 
 const isMissing = isRedisMissing("test/foreign/instrument-redis.test.ts");
 const describeWithRedis = isMissing ? describe.skip : describe;

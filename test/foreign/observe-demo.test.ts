@@ -12,8 +12,8 @@ import { catalogue } from "../../src/catalogue.ts";
 import { sleep, systemClock } from "../../src/clock.ts";
 import { llmCall, start } from "../../src/instrument/index.ts";
 import type { Telemetry } from "../../src/instrument/types.ts";
+import { freePort } from "../support/free-port.ts";
 import { isPrometheusMissing, PrometheusServer } from "../support/prometheus-server.ts";
-import { freePort } from "../support/redis-server.ts";
 
 const root = join(__dirname, "..", "..");
 const folder = join(root, "examples", "observe");

@@ -1,29 +1,11 @@
 /** A real Prometheus scrapes the service; promtool checks what it serves. Needs Debian's `prometheus`. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { freePort } from "../support/free-port.ts";
+import { isPrometheusMissing, PrometheusServer } from "../support/prometheus-server.ts";
 import { ServiceProcess } from "../support/run-service.ts";
 
-const isMissing = spawnSync("prometheus", ["--version"]).error !== undefined;
-if (isMissing) {
-  if (process.env["CI"] !== undefined) throw new Error("CI needs Debian's prometheus package");
-  process.stderr.write(
-    "SKIPPED: test/foreign/prometheus.test.ts needs the programs prometheus and promtool\n",
-  );
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
-};
+const isMissing = isPrometheusMissing("test/foreign/prometheus.test.ts");
 
 const nowNano = `${Date.now()}000000`;
 const attribute = (key: string, value: string) => ({ key, value: { stringValue: value } });
@@ -97,9 +79,7 @@ const request = {
 
 (isMissing ? describe.skip : describe)("a real Prometheus", () => {
   let service: ServiceProcess;
-  let prometheus: ChildProcess;
-  let prometheusLog = "";
-  let base: string;
+  let prometheus: PrometheusServer;
 
   beforeAll(async () => {
     service = await ServiceProcess.start(`
@@ -115,65 +95,27 @@ service:
       body: JSON.stringify(request),
     });
     if (!sent.ok) throw new Error(`the receiver answered ${sent.status}`);
-    const directory = mkdtempSync(join(tmpdir(), "rmt-prom-"));
-    const config = join(directory, "prometheus.yml");
     const targets = [
       service.address("exporter prometheus", "http"),
       service.address("service::telemetry::metrics", "http"),
     ];
-    writeFileSync(
-      config,
-      JSON.stringify({
-        global: { scrape_interval: "1s" },
-        scrape_configs: targets.map((target, i) => ({
-          job_name: i === 0 ? "pipeline" : "self",
-          honor_labels: true,
-          static_configs: [{ targets: [target] }],
-        })),
-      }),
-    );
-    const port = await freePort();
-    base = `http://127.0.0.1:${port}`;
-    prometheus = spawn(
-      "prometheus",
-      [
-        `--config.file=${config}`,
-        `--storage.tsdb.path=${directory}/data`,
-        `--web.listen-address=127.0.0.1:${port}`,
-        "--enable-feature=exemplar-storage",
-        "--log.level=warn",
-      ],
-      { stdio: ["ignore", "ignore", "pipe"] },
-    );
-    prometheus.stderr!.on("data", (chunk: Buffer) => (prometheusLog += chunk.toString()));
+    const config = {
+      global: { scrape_interval: "1s" },
+      scrape_configs: targets.map((target, i) => ({
+        job_name: i === 0 ? "pipeline" : "self",
+        honor_labels: true,
+        static_configs: [{ targets: [target] }],
+      })),
+    };
+    prometheus = await PrometheusServer.start(config, "--enable-feature=exemplar-storage");
   });
 
   afterAll(async () => {
-    prometheus?.kill("SIGTERM");
-    await once(prometheus, "exit");
+    await prometheus.stop();
     await service.stop();
   });
 
-  /** The result of an instant query, once it is not empty. */
-  async function query(
-    expression: string,
-  ): Promise<{ metric: Record<string, string>; value: [number, string] }[]> {
-    for (;;) {
-      const result = await get(`/api/v1/query?query=${encodeURIComponent(expression)}`);
-      if (result.data?.result?.length > 0) return result.data.result;
-    }
-  }
-
-  // oxlint-disable-next-line typescript/no-explicit-any -- a foreign API's JSON
-  async function get(path: string): Promise<any> {
-    try {
-      return await (await fetch(base + path)).json();
-    } catch {
-      // Not listening yet.
-      await new Promise((resolve) => setImmediate(resolve));
-      return {};
-    }
-  }
+  const query = (expression: string) => prometheus.queryUntilFound(expression);
 
   test("finds both endpoints up", async () => {
     expect((await query('up{job="self"} == 1')).length).toBe(1);
@@ -202,19 +144,27 @@ service:
 
   test("knows types, help and exemplars", async () => {
     await query("orders_total");
-    const { data } = await get("/api/v1/metadata");
-    const metadata = data.orders ?? data.orders_total;
-    expect(metadata[0]).toMatchObject({ type: "counter", help: "Orders taken." });
-    const exemplars = await get(
-      `/api/v1/query_exemplars?query=orders_total&start=${Date.now() / 1000 - 600}&end=${Date.now() / 1000 + 60}`,
+    const metadata = await prometheus.get<Record<string, object[]>>("metadata");
+    expect((metadata["orders"] ?? metadata["orders_total"])?.[0]).toMatchObject({
+      type: "counter",
+      help: "Orders taken.",
+    });
+    const seconds = Date.now() / 1000;
+    const [series] = await prometheus.get<{ exemplars: { labels: object }[] }[]>(
+      "query_exemplars",
+      {
+        query: "orders_total",
+        start: String(seconds - 600),
+        end: String(seconds + 60),
+      },
     );
-    expect(exemplars.data[0].exemplars[0].labels).toMatchObject({
+    expect(series?.exemplars[0]?.labels).toMatchObject({
       trace_id: "0af7651916cd43dd8448eb211c80319c",
     });
   });
 
   test("had nothing to complain about", () => {
-    expect(prometheusLog).toBe("");
+    expect(prometheus.complaints).toEqual([]);
   });
 
   test("promtool accepts the pipeline's page and the service's own", async () => {

@@ -8,7 +8,6 @@ import {
 import type { ServerHttp2Stream } from "node:http2";
 import { createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
 import { createPayload } from "../../src/pdata/payload.ts";
-import { portOf } from "../support/grpc-backend.ts";
 import { startH2Backend } from "../support/h2-backend.ts";
 import { bodiesOf } from "../support/payloads.ts";
 
@@ -60,15 +59,6 @@ export class Strikes {
       else this.#waiting.push({ count, resolve });
     });
   }
-}
-
-/** A port on which nobody listens. */
-export async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await listen(server, 0);
-  const port = portOf(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 function listen(server: TcpServer | HttpServer, port: number): Promise<void> {

@@ -4,13 +4,13 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { encodeStatus } from "../../src/net/rpc-status.ts";
+import { freePort } from "../support/free-port.ts";
 import { type GrpcAnswer, startGrpcBackend } from "../support/grpc-backend.ts";
 import { answerGrpc } from "../support/h2-backend.ts";
 import { logsPayload } from "../support/payloads.ts";
 import { ServiceProcess } from "../support/run-service.ts";
 import {
   type Backend,
-  freePort,
   h2Backend,
   httpBackend,
   Ledger,

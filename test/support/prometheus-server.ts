@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { freePort } from "./redis-server.ts";
+import { freePort } from "./free-port.ts";
 
 /** Told aloud; in CI it is an error. */
 export function isPrometheusMissing(testFile: string): boolean {
@@ -39,7 +39,7 @@ export class PrometheusServer {
   readonly #exited: Promise<unknown>;
   readonly #base: string;
   readonly #directory: string;
-  /** What it warned of. */
+  /** What it said above level info. */
   readonly complaints: string[] = [];
 
   private constructor(process: ChildProcess, port: number, directory: string) {
@@ -50,7 +50,7 @@ export class PrometheusServer {
   }
 
   /** @param config As of prometheus.yml; paths in it are absolute. */
-  static async start(config: unknown): Promise<PrometheusServer> {
+  static async start(config: unknown, ...flags: readonly string[]): Promise<PrometheusServer> {
     const directory = mkdtempSync(join(tmpdir(), "rmt-prometheus-"));
     const configPath = join(directory, "prometheus.yml");
     // JSON is YAML.
@@ -60,6 +60,7 @@ export class PrometheusServer {
       `--config.file=${configPath}`,
       `--storage.tsdb.path=${directory}/data`,
       `--web.listen-address=127.0.0.1:${port}`,
+      ...flags,
     ];
     const child = spawn("prometheus", options, { stdio: ["ignore", "ignore", "pipe"] });
     const server = new PrometheusServer(child, port, directory);
@@ -75,6 +76,14 @@ export class PrometheusServer {
     }>("query", { query: expression });
     if (resultType !== "vector") throw new Error(`a ${resultType}: ${expression}`);
     return result;
+  }
+
+  /** The same once it is not empty: scrapes come by themselves. */
+  async queryUntilFound(expression: string): Promise<readonly Sample[]> {
+    for (;;) {
+      const found = await this.query(expression);
+      if (found.length > 0) return found;
+    }
   }
 
   /** Values of a label, of the series that a selector names. */
@@ -109,7 +118,7 @@ export class PrometheusServer {
     const lines = createInterface(this.#process.stderr!);
     lines.on("line", (line) => {
       if (line.includes("Server is ready to receive web requests")) resolve();
-      if (/ level=(warn|error) /u.test(` ${line}`)) this.complaints.push(line);
+      if (!/(?:^| )level=(?:debug|info) /u.test(line)) this.complaints.push(line);
     });
     const text = () => `prometheus ended before it was ready:\n${this.complaints.join("\n")}`;
     lines.on("close", () => reject(new Error(text())));

@@ -1,8 +1,8 @@
 /** A Redis of a test: Debian's `redis-server`, on loopback, without files. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { createInterface } from "node:readline";
+import { freePort } from "./free-port.ts";
 
 /** Told aloud; in CI it is an error. */
 export function isRedisMissing(testFile: string): boolean {
@@ -40,13 +40,4 @@ export class RedisServer {
     this.#process.kill();
     await exit;
   }
-}
-
-export async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, "127.0.0.1");
-  await once(listener, "listening");
-  const { port } = listener.address() as { port: number };
-  listener.close();
-  await once(listener, "close");
-  return port;
 }

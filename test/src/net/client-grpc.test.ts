@@ -16,6 +16,7 @@ import { encodeFramedSnappy } from "../../../src/net/snappy-framed.ts";
 import type { UnaryClient, UnaryRequest } from "../../../src/net/unary-client.ts";
 import { withEnvironment } from "../../support/environment.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { freePort } from "../../support/free-port.ts";
 import {
   type GrpcAnswer,
   type GrpcBackend,
@@ -43,15 +44,6 @@ async function advanceUntil<T>(clock: FakeClock, stepMs: number, promise: Promis
   promise.then(note, note);
   while (settled.length === 0) await clock.advance(stepMs);
   return promise;
-}
-
-/** A port on which nobody listens. */
-async function freePort(): Promise<number> {
-  const server = createTcpServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const port = portOf(server);
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 const schema = section(grpcClientKeys);
