@@ -1,4 +1,4 @@
-import type { Writer } from "./wire.ts";
+import { copyWords, type Writer } from "./wire.ts";
 
 const empty = new Uint8Array(0);
 const emptyView: DataView = new DataView(empty.buffer);
@@ -27,8 +27,7 @@ function viewOf(bytes: Uint8Array): DataView {
 
 /**
  * As `Writer.raw`, for the pieces of an edited item: 64 bits at a time also where two sources alternate and up to
- * 600 bytes, which takes half of what `set` takes with the view that it needs. The last word overlaps the one
- * before.
+ * 600 bytes, which takes half of what `set` takes with the view that it needs.
  */
 export function copyBytes(bytes: Uint8Array, start: number, end: number, out: Writer): void {
   const length = end - start;
@@ -39,13 +38,6 @@ export function copyBytes(bytes: Uint8Array, start: number, end: number, out: Wr
     outBytes = out.bytes;
     outView = makeView(outBytes);
   }
-  const from = viewOf(bytes);
-  const to = outView;
-  const shift = (at - start) | 0;
-  const last = (end - 8) | 0;
-  for (let i = start | 0; i < last; i = (i + 8) | 0) {
-    to.setBigInt64((i + shift) | 0, from.getBigInt64(i, true), true);
-  }
-  to.setBigInt64((last + shift) | 0, from.getBigInt64(last, true), true);
+  copyWords(viewOf(bytes), start, end, outView, at);
   out.position = at + length;
 }

@@ -168,6 +168,26 @@ export function varintLength(value: number): number {
 }
 
 /**
+ * Copies [start, end), eight bytes or more, to position `at`, 64 bits at a time (compiled code allocates no BigInt for
+ * this): for 40 to 150 bytes faster than `set`, which makes a view and calls into C++. The last word overlaps the one
+ * before.
+ */
+export function copyWords(
+  from: DataView,
+  start: number,
+  end: number,
+  to: DataView,
+  at: number,
+): void {
+  const shift = (at - start) | 0;
+  const last = (end - 8) | 0;
+  for (let i = start | 0; i < last; i = (i + 8) | 0) {
+    to.setBigInt64((i + shift) | 0, from.getBigInt64(i, true), true);
+  }
+  to.setBigInt64((last + shift) | 0, from.getBigInt64(last, true), true);
+}
+
+/**
  * Writes protobuf forward into one growing buffer. Nested messages: `const at = w.begin(field)` …
  * `w.end(at)`; the length is written afterwards, into as many bytes as were guessed where the guess is right.
  */
@@ -212,7 +232,7 @@ export class Writer {
     if (length < 32) {
       this.#copyBytes(bytes, start, end);
     } else if (length < 160 && this.#isSource(bytes)) {
-      this.#copyWords(start, end);
+      copyWords(this.#sourceView, start, end, this.#view, this.position);
     } else if (length < 64) {
       this.#copyBytes(bytes, start, end);
     } else {
@@ -225,21 +245,6 @@ export class Writer {
     const to = this.bytes;
     let p = this.position;
     for (let i = start; i < end; i++) to[p++] = bytes[i]!;
-  }
-
-  /**
-   * 64 bits at a time (compiled code allocates no BigInt for this): for 40 to 150 bytes faster than `set`,
-   * which makes a view and calls into C++. The last word overlaps the one before.
-   */
-  #copyWords(start: number, end: number): void {
-    const from = this.#sourceView;
-    const to = this.#view;
-    const shift = (this.position - start) | 0;
-    const last = (end - 8) | 0;
-    for (let i = start | 0; i < last; i = (i + 8) | 0) {
-      to.setBigInt64((i + shift) | 0, from.getBigInt64(i, true), true);
-    }
-    to.setBigInt64((last + shift) | 0, from.getBigInt64(last, true), true);
   }
 
   /**
