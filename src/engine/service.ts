@@ -29,7 +29,7 @@ export interface ServiceOptions {
   /** src/net's shared listeners. */
   readonly listen: (owner: ComponentId, spec: ServerSpec) => Promise<Listener>;
   /** Told of the sockets that components open themselves. */
-  readonly listensOn?: EngineDeps["listensOn"] | undefined;
+  readonly listensOn?: EngineDeps["listensOn"];
   readonly shutdownTimeoutMs: number;
   readonly recentErrors: ServiceView["recentErrors"];
   /** `otelcol_receiver_requests`, which the Collector has behind a feature gate. */
