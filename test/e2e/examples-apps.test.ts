@@ -53,6 +53,8 @@ describe("servers", () => {
       "GET /search",
     );
     expect(await app.ask("GET /other")).toBe("404");
+    // The event loop of the application is sampled every 20 ms; nothing outside tells when it has been.
+    await new Promise((resolve) => setTimeout(resolve, 200));
     const last = await ended(app, byItself);
     expect(last.services).toEqual(["node-http-example"]);
     expect(last.served).toEqual({
