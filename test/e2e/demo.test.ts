@@ -242,8 +242,9 @@ describe("with a service that runs already", () => {
     const set = spawn(process.execPath, [main, "demo", "set", "llm-outage", "--port", port], {
       env: { ...process.env, NODE_OPTIONS: "" },
     });
+    const setEnded = once(set, "close");
     await demo.says(/^Knobs: .* llm-outage=on/mu);
-    expect(await new Promise((resolve) => set.on("close", resolve))).toBe(0);
+    expect(await setEnded).toEqual([0, null]);
     demo.interrupt();
     expect(await demo.exited).toBe(1);
     expect(demo.output).not.toContain("Sent by the demo");

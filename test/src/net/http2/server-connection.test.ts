@@ -104,13 +104,14 @@ describe("a foreign client", () => {
     stream.write("a");
     await once(stream, "ready");
     while (server.seen.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    const sessionClosed = once(session, "close");
     for (const connection of server.connections) connection.close();
     await once(session, "goaway");
     stream.end("b");
     let text = "";
     for await (const chunk of stream) text += chunk;
     expect(text).toBe("ab");
-    await once(session, "close");
+    await sessionClosed;
     await server.empty();
   });
 });
