@@ -13,7 +13,7 @@ import { ServerDurations } from "../net/server-durations.ts";
 import { createLogger, type LogWriter } from "../self-telemetry/log-writer.ts";
 import { MeterRegistry } from "../self-telemetry/meter.ts";
 import { SelfMetrics } from "../self-telemetry/self-metrics.ts";
-import { letHeapGrow } from "./heap.ts";
+import { adjustOldGeneration } from "./heap.ts";
 import { type CheckedConfig, loadOrExplain } from "./load.ts";
 import type { Options } from "./options.ts";
 import { type BoundAddress, startupText } from "./startup-text.ts";
@@ -106,7 +106,7 @@ class RunningProcess {
       throw error;
     }
     process.stderr.write(startupText(this.#bound.splice(0), this.#checked.config));
-    const heapTimer = letHeapGrow(systemClock);
+    const heapTimer = adjustOldGeneration(systemClock);
     this.#started.resolve();
     this.#log.info("Everything is ready. Begin running and processing data.");
     const signal = await stopped;
