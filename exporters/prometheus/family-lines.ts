@@ -23,7 +23,7 @@ export class FamilyLines {
   readonly #writer: TextWriter;
   readonly #timestamps: boolean;
   readonly #openMetrics: boolean;
-  /** `le="…"` texts by the array of bounds, which equal histograms share. */
+  /** `le="…"} ` texts by the array of bounds, which equal histograms share. */
   readonly #bounds = new WeakMap<object, readonly string[]>();
   /** Frames by name and suffix, of the current family. */
   #family: ExposedFamily | undefined;
@@ -84,39 +84,60 @@ export class FamilyLines {
   }
 
   /** A line up to its value. */
-  #begin(out: LineBuffer, frame: Frame, extra: string): void {
-    if (this.#pairs === "" && extra === "") return out.text(frame.bare);
-    out.text(frame.open);
-    if (this.#pairs !== "") out.text(this.#pairs);
-    if (extra !== "") out.text(this.#pairs === "" ? extra : `,${extra}`);
+  #begin(out: LineBuffer, { open, bare }: Frame): void {
+    if (this.#pairs === "") return out.text(bare);
+    out.text(open);
+    out.text(this.#pairs);
     out.text("} ");
   }
 
-  #line(out: LineBuffer, suffix: string, extra: string, value: string): void {
-    this.#begin(out, this.#frame(suffix), extra);
-    out.text(value);
-    out.text(`${this.#time}\n`);
+  /** A value and the rest of its line. */
+  #float(out: LineBuffer, value: number, exemplar: string): void {
+    out.text(this.#writer.float(value));
+    this.#end(out, exemplar);
+  }
+
+  #count(out: LineBuffer, value: number, exemplar: string): void {
+    if (value >>> 0 === value && value < maxDigits) out.digits(value);
+    else out.text(this.#writer.count(value));
+    this.#end(out, exemplar);
+  }
+
+  #end(out: LineBuffer, exemplar: string): void {
+    if (this.#time !== "") out.text(this.#time);
+    if (exemplar !== "") out.text(exemplar);
+    out.endLine();
   }
 
   #number(out: LineBuffer, { value, exemplars }: Shown): void {
-    this.#begin(out, this.#frame(""), "");
+    this.#begin(out, this.#frame(""));
     const exemplar = exemplars[0];
-    const rest = exemplar !== undefined && this.#openMetrics ? exemplar.text : "";
-    out.text(`${this.#writer.float(value)}${this.#time}${rest}\n`);
+    this.#float(out, value, exemplar !== undefined && this.#openMetrics ? exemplar.text : "");
   }
 
   #summary(out: LineBuffer, data: SummaryData): void {
+    const prefix = this.#prefix("");
     for (const { quantile, value } of data.quantiles) {
-      const label = `quantile="${this.#writer.bound(quantile)}"`;
-      this.#line(out, "", label, this.#writer.float(value));
+      out.text(prefix);
+      out.text(`quantile="${this.#writer.bound(quantile)}"} `);
+      this.#float(out, value, "");
     }
-    this.#line(out, "_sum", "", this.#writer.float(data.sum));
-    this.#line(out, "_count", "", this.#writer.count(data.count));
+    this.#begin(out, this.#frame("_sum"));
+    this.#float(out, data.sum, "");
+    this.#begin(out, this.#frame("_count"));
+    this.#count(out, data.count, "");
+  }
+
+  /** A line up to its last label: one text for all buckets of a series. */
+  #prefix(suffix: string): string {
+    const { open } = this.#frame(suffix);
+    return this.#pairs === "" ? open : `${open}${this.#pairs},`;
   }
 
   #histogram(out: LineBuffer, data: HistogramData, exemplars: readonly ExemplarText[]): void {
     const texts = this.#boundTexts(data.bounds);
     const { bounds, counts } = data;
+    const prefix = this.#prefix("_bucket");
     let cumulative = 0;
     let below = -Infinity;
     for (let i = 0; i < bounds.length; i++) {
@@ -124,11 +145,13 @@ export class FamilyLines {
       const bound = bounds[i]!;
       // A bound of +Inf is the line that follows.
       if (bound !== Infinity) {
-        this.#bucket(out, texts[i]!, cumulative, this.#exemplar(exemplars, below, bound));
+        out.text(prefix);
+        out.text(texts[i]!);
+        this.#count(out, cumulative, this.#exemplar(exemplars, below, bound));
       }
       below = bound;
     }
-    this.#end(out, data, this.#exemplar(exemplars, below, Infinity));
+    this.#total(out, prefix, data, this.#exemplar(exemplars, below, Infinity));
   }
 
   #exponential(out: LineBuffer, data: ExponentialData, exemplars: readonly ExemplarText[]): void {
@@ -136,30 +159,39 @@ export class FamilyLines {
     const bounds = range.bounds();
     const texts = this.#boundTexts(bounds);
     const cumulative = range.cumulative(data);
+    const prefix = this.#prefix("_bucket");
     let below = -Infinity;
     for (let i = 0; i < bounds.length; i++) {
       const bound = bounds[i]!;
-      this.#bucket(out, texts[i]!, cumulative[i]!, this.#exemplar(exemplars, below, bound));
+      out.text(prefix);
+      out.text(texts[i]!);
+      this.#count(out, cumulative[i]!, this.#exemplar(exemplars, below, bound));
       below = bound;
     }
-    this.#end(out, data, this.#exemplar(exemplars, below, Infinity));
+    this.#total(out, prefix, data, this.#exemplar(exemplars, below, Infinity));
   }
 
-  #bucket(out: LineBuffer, le: string, count: number, exemplar: string): void {
-    this.#begin(out, this.#frame("_bucket"), le);
-    out.text(`${this.#writer.count(count)}${this.#time}${exemplar}\n`);
-  }
-
-  #end(out: LineBuffer, data: HistogramData | ExponentialData, exemplar: string): void {
-    this.#bucket(out, 'le="+Inf"', data.count, exemplar);
-    if (data.hasSum) this.#line(out, "_sum", "", this.#writer.float(data.sum));
-    this.#line(out, "_count", "", this.#writer.count(data.count));
+  #total(
+    out: LineBuffer,
+    prefix: string,
+    { count, sum, hasSum }: HistogramData | ExponentialData,
+    exemplar: string,
+  ): void {
+    out.text(prefix);
+    out.text('le="+Inf"} ');
+    this.#count(out, count, exemplar);
+    if (hasSum) {
+      this.#begin(out, this.#frame("_sum"));
+      this.#float(out, sum, "");
+    }
+    this.#begin(out, this.#frame("_count"));
+    this.#count(out, count, "");
   }
 
   #boundTexts(bounds: Float64Array | readonly number[]): readonly string[] {
     let texts = this.#bounds.get(bounds);
     if (texts === undefined) {
-      texts = Array.from(bounds, (bound) => `le="${this.#writer.bound(bound)}"`);
+      texts = Array.from(bounds, (bound) => `le="${this.#writer.bound(bound)}"} `);
       this.#bounds.set(bounds, texts);
     }
     return texts;
@@ -171,5 +203,8 @@ export class FamilyLines {
     return exemplars.findLast(({ value }) => value > below && value <= bound)?.text ?? "";
   }
 }
+
+/** Both formats write whole numbers below as their digits. */
+const maxDigits = 1e6;
 
 const hasQuotedName = (pairs: string) => pairs.startsWith('"') || pairs.includes('","');

@@ -1,8 +1,12 @@
-const chunkBytes = 64 * 1024;
+const chunkBytes = 256 * 1024;
+/** A call into V8's copy costs as much as so many characters in a loop. */
+const shortText = 24;
+const newline = 10;
+const zero = 48;
 
 /**
  * Collects lines into chunks. Texts are binary strings (a character a byte), so writing one is a copy: 40 ns
- * for a hundred bytes, a third of encoding UTF-8 or of joining strings.
+ * for a hundred bytes, a third of encoding UTF-8 or of joining strings. Chunks of 64 KB cost gzip a third more.
  */
 export class LineBuffer {
   #buffer = Buffer.allocUnsafeSlow(chunkBytes);
@@ -18,13 +22,32 @@ export class LineBuffer {
   }
 
   text(text: string): void {
-    this.#reserve(text.length);
-    this.#at += this.#buffer.write(text, this.#at, "latin1");
+    const { length } = text;
+    this.#reserve(length);
+    const at = this.#at;
+    this.#at = at + length;
+    const buffer = this.#buffer;
+    if (length >= shortText) buffer.write(text, at, "latin1");
+    else for (let i = 0; i < length; i++) buffer[at + i] = text.charCodeAt(i);
   }
 
-  /** Whether a chunk waits to be taken. */
-  get hasChunks(): boolean {
-    return this.#full.length > 0;
+  /** The digits of a whole number in [0, 1e9). */
+  digits(value: number): void {
+    this.#reserve(9);
+    let rest = value | 0;
+    let length = 1;
+    for (let limit = 10; limit <= rest && length < 9; limit *= 10) length++;
+    this.#at += length;
+    for (let at = this.#at - 1; at >= this.#at - length; at--) {
+      const next = (rest / 10) | 0;
+      this.#buffer[at] = zero + rest - 10 * next;
+      rest = next;
+    }
+  }
+
+  endLine(): void {
+    this.#reserve(1);
+    this.#buffer[this.#at++] = newline;
   }
 
   /** The full chunks; with `all`, what was begun too. */
