@@ -1,6 +1,13 @@
 /** What a connection sends: frames gathered in one buffer and written once, when the turn's reads are done. */
 import type { Socket } from "node:net";
-import { flag, frameHeaderBytes, frameType, writeFrameHeader, writeUint32 } from "./frame.ts";
+import {
+  encodeFrame,
+  flag,
+  frameHeaderBytes,
+  frameType,
+  writeFrameHeader,
+  writeUint32,
+} from "./frame.ts";
 
 /** Answers that nobody reads; beyond, the connection is cut. */
 const maxUnreadBytes = 1 << 20;
@@ -51,6 +58,21 @@ export class FrameOutput {
     const at = this.#room(frameHeaderBytes + 4);
     this.#header(at, 4, frameType.windowUpdate, 0, streamId);
     writeUint32(this.#bytes, at + frameHeaderBytes, bytes);
+  }
+
+  reset(streamId: number, code: number): void {
+    const at = this.#room(frameHeaderBytes + 4);
+    this.#header(at, 4, frameType.rstStream, 0, streamId);
+    writeUint32(this.#bytes, at + frameHeaderBytes, code);
+  }
+
+  goaway(lastStreamId: number, code: number, reason: string): void {
+    const text = Buffer.from(reason, "latin1");
+    const payload = new Uint8Array(8 + text.length);
+    writeUint32(payload, 0, lastStreamId);
+    writeUint32(payload, 4, code);
+    payload.set(text, 8);
+    this.append(encodeFrame(frameType.goaway, 0, 0, payload));
   }
 
   headers(streamId: number, block: Uint8Array, endStream: boolean, maxFrameBytes: number): void {

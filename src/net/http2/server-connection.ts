@@ -17,12 +17,10 @@ import {
   errorCode,
   flag,
   frameType,
-  maxWindowBytes,
   protocolError,
   setting,
   uint32At,
   unpadded,
-  writeUint32,
 } from "./frame.ts";
 import { FrameOutput } from "./frame-output.ts";
 import { FrameReader, type FrameSink } from "./frame-reader.ts";
@@ -31,6 +29,7 @@ import { HpackDecoder } from "./hpack.ts";
 import { HeaderCollector } from "./request-headers.ts";
 import { ServerStream, type StreamOwner } from "./server-stream.ts";
 import { StoppedStreams } from "./stopped-streams.ts";
+import { StreamSender } from "./stream-sender.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 export interface ConnectionOptions {
@@ -63,9 +62,8 @@ export class ServerConnection implements FrameSink, StreamOwner {
   readonly #hpack = new HpackDecoder();
   readonly #blocks = new HeaderBlocks();
   readonly #output: FrameOutput;
+  readonly #sender: StreamSender;
   readonly #streams = new Map<number, ServerStream>();
-  /** Streams with a body that waits for room in a window or in the socket. */
-  readonly #blocked = new Set<ServerStream>();
   readonly #pings: (() => void)[] = [];
   readonly #stopped = new StoppedStreams();
   readonly #resets: TokenBucket;
@@ -74,9 +72,6 @@ export class ServerConnection implements FrameSink, StreamOwner {
   #lastStreamId = 0;
   /** Of those that the client opened. */
   #highestStreamId = 0;
-  #sendWindow = defaultWindowBytes;
-  #peerStreamWindow = defaultWindowBytes;
-  #peerMaxFrameBytes = defaultMaxFrameBytes;
   #receiveWindow: number;
   #hangUpTimer: Timer | undefined;
   /** When nothing waited to be read by the client. */
@@ -96,11 +91,12 @@ export class ServerConnection implements FrameSink, StreamOwner {
     this.#resets = new TokenBucket(1000, 100, nowMs);
     this.#idleFrames = new TokenBucket(256, 100, nowMs);
     this.#output = new FrameOutput(socket);
+    this.#sender = new StreamSender(this.#output);
     this.#greet();
     // A broken connection; the close that follows does the work.
     socket.on("error", () => {});
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
-    socket.on("drain", () => this.#resume());
+    socket.on("drain", () => this.#sender.resume());
     socket.on("end", () => this.destroy());
     socket.on("close", () => this.#closed());
   }
@@ -127,14 +123,14 @@ export class ServerConnection implements FrameSink, StreamOwner {
   close(): void {
     if (this.#isLeaving || this.#isOver) return;
     this.#isLeaving = true;
-    this.#sendGoaway(errorCode.noError, "");
+    this.#output.goaway(this.#lastStreamId, errorCode.noError, "");
     if (this.#streams.size === 0) this.#hangUp();
   }
 
   /** GOAWAY with a reason, and the end of all calls. */
   fail(code: number, reason: string): void {
     if (this.#isOver) return;
-    this.#sendGoaway(code, reason);
+    this.#output.goaway(this.#lastStreamId, code, reason);
     this.#output.flush();
     this.#socket.destroySoon();
     this.#closed();
@@ -148,35 +144,21 @@ export class ServerConnection implements FrameSink, StreamOwner {
   // What streams ask for.
 
   sendHeaders(stream: ServerStream, block: Uint8Array, endStream: boolean): void {
-    this.#output.headers(stream.id, block, endStream, this.#peerMaxFrameBytes);
+    this.#sender.headers(stream, block, endStream);
   }
 
   sendBody(stream: ServerStream): void {
-    const body = stream.pending;
-    if (body === undefined) return;
-    const { bytes, trailers } = body;
-    while (body.at < bytes.length) {
-      const room = Math.min(this.#sendWindow, stream.sendWindow, this.#peerMaxFrameBytes);
-      if (room <= 0 || this.#output.isFull) return void this.#blocked.add(stream);
-      const chunk = bytes.subarray(body.at, body.at + room);
-      this.#output.data(stream.id, chunk);
-      body.at += chunk.length;
-      this.#sendWindow -= chunk.length;
-      stream.sendWindow -= chunk.length;
-    }
-    this.#blocked.delete(stream);
-    this.#output.headers(stream.id, trailers, true, this.#peerMaxFrameBytes);
-    stream.sent();
+    this.#sender.body(stream);
   }
 
   sendReset(stream: ServerStream, code: number): void {
     if (!stream.isRemoteEnded) this.#stopped.add(stream.id, stream.receiveWindow);
-    this.#reset(stream.id, code);
+    this.#output.reset(stream.id, code);
   }
 
   removed(stream: ServerStream): void {
     this.#streams.delete(stream.id);
-    this.#blocked.delete(stream);
+    this.#sender.forget(stream);
     if (this.#isLeaving && this.#streams.size === 0) this.#hangUp();
   }
 
@@ -266,7 +248,7 @@ export class ServerConnection implements FrameSink, StreamOwner {
     if (streamId > this.#highestStreamId) throw protocolError("DATA on an idle stream");
     if (this.#stopped.take(streamId, bytes, ends)) return;
     this.#countReset();
-    this.#reset(streamId, errorCode.streamClosed);
+    this.#output.reset(streamId, errorCode.streamClosed);
   }
 
   #endRemote(stream: ServerStream): void {
@@ -327,12 +309,12 @@ export class ServerConnection implements FrameSink, StreamOwner {
   #refuse(streamId: number, endStream: boolean, code: number): void {
     this.#countReset();
     if (!endStream) this.#stopped.add(streamId, this.#options.streamWindowBytes);
-    this.#reset(streamId, code);
+    this.#output.reset(streamId, code);
   }
 
   #open(streamId: number, endStream: boolean, { headers }: HeaderCollector): void {
     const stream = new ServerStream(streamId, headers, this, {
-      send: this.#peerStreamWindow,
+      send: this.#sender.streamWindowBytes,
       receive: this.#options.streamWindowBytes,
     });
     this.#streams.set(streamId, stream);
@@ -352,22 +334,16 @@ export class ServerConnection implements FrameSink, StreamOwner {
     const increment = uint32At(payload, 0) & 0x7fffffff;
     if (streamId === 0) {
       if (increment === 0) throw protocolError("WINDOW_UPDATE of 0");
-      this.#sendWindow += increment;
-      if (this.#sendWindow > maxWindowBytes) throw windowOverflow();
-      return this.#resume();
+      return this.#sender.widen(increment);
     }
     if (streamId > this.#highestStreamId) throw protocolError("WINDOW_UPDATE on an idle stream");
     const stream = this.#streams.get(streamId);
     // Answered meanwhile; the update was on its way.
     if (stream === undefined) return;
     if (increment === 0) return this.#fault(stream, errorCode.protocolError);
-    stream.sendWindow += increment;
-    if (stream.sendWindow > maxWindowBytes) return this.#fault(stream, errorCode.flowControlError);
-    if (this.#blocked.has(stream)) this.sendBody(stream);
-  }
-
-  #resume(): void {
-    for (const stream of this.#blocked) this.sendBody(stream);
+    if (!this.#sender.widenStream(stream, increment)) {
+      this.#fault(stream, errorCode.flowControlError);
+    }
   }
 
   #onPing(flags: number, streamId: number, payload: Buffer): void {
@@ -387,7 +363,7 @@ export class ServerConnection implements FrameSink, StreamOwner {
       this.#onSetting((payload[at]! << 8) | payload[at + 1]!, uint32At(payload, at + 2));
     }
     this.#output.append(encodeFrame(frameType.settings, flag.ack, 0));
-    this.#resume();
+    this.#sender.resume();
     if (this.#isGreeted) return;
     this.#isGreeted = true;
     this.#user.greeted();
@@ -401,25 +377,15 @@ export class ServerConnection implements FrameSink, StreamOwner {
         if (value > 1) throw protocolError(`SETTINGS_ENABLE_PUSH ${value}`);
         return;
       case setting.initialWindowSize:
-        return this.#resizeWindows(value);
+        return this.#sender.resizeStreams(this.#streams.values(), value);
       case setting.maxFrameSize:
         if (value < defaultMaxFrameBytes || value >= 2 ** 24) {
           throw protocolError(`SETTINGS_MAX_FRAME_SIZE ${value}`);
         }
-        this.#peerMaxFrameBytes = value;
+        this.#sender.maxFrameBytes = value;
         return;
       default:
       // The rest bounds what this side never does, or is unknown and to be ignored.
-    }
-  }
-
-  #resizeWindows(bytes: number): void {
-    if (bytes > maxWindowBytes) throw windowOverflow();
-    const change = bytes - this.#peerStreamWindow;
-    this.#peerStreamWindow = bytes;
-    for (const stream of this.#streams.values()) {
-      stream.sendWindow += change;
-      if (stream.sendWindow > maxWindowBytes) throw windowOverflow();
     }
   }
 
@@ -458,14 +424,8 @@ export class ServerConnection implements FrameSink, StreamOwner {
 
   #resetWith(streamId: number, code: number): void {
     const stream = this.#streams.get(streamId);
-    if (stream === undefined) this.#reset(streamId, code);
+    if (stream === undefined) this.#output.reset(streamId, code);
     else this.#fault(stream, code);
-  }
-
-  #reset(streamId: number, code: number): void {
-    const payload = new Uint8Array(4);
-    writeUint32(payload, 0, code);
-    this.#output.append(encodeFrame(frameType.rstStream, 0, streamId, payload));
   }
 
   /** Streams that a client opens only to have them end: a flood (CVE-2023-44487 and its kin). */
@@ -477,15 +437,6 @@ export class ServerConnection implements FrameSink, StreamOwner {
   #countIdleFrame(): void {
     if (this.#idleFrames.take(this.#options.clock.monotonicMs())) return;
     throw new ConnectionError(errorCode.enhanceYourCalm, "too many frames without effect");
-  }
-
-  #sendGoaway(code: number, reason: string): void {
-    const text = Buffer.from(reason, "latin1");
-    const payload = new Uint8Array(8 + text.length);
-    writeUint32(payload, 0, this.#lastStreamId);
-    writeUint32(payload, 4, code);
-    payload.set(text, 8);
-    this.#output.append(encodeFrame(frameType.goaway, 0, 0, payload));
   }
 
   #hangUp(): void {
@@ -509,9 +460,6 @@ function expectLength(payload: Uint8Array, bytes: number, what: string): void {
   if (payload.length === bytes) return;
   throw new ConnectionError(errorCode.frameSizeError, `${what} of ${payload.length} bytes`);
 }
-
-const windowOverflow = () =>
-  new ConnectionError(errorCode.flowControlError, "a window of more than 2^31-1 bytes");
 
 /**
  * Frees what a read came in: all of it has been copied. V8 collects by the bytes outside its heap that are not known to
