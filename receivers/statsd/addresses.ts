@@ -23,9 +23,12 @@ const required = (host: string, family: 4 | 6): BindAddress => ({
   isOptional: false,
 });
 
+/** As in the Collector, an empty endpoint is this one, too. */
+export const defaultEndpoint = "localhost:8125";
+
 /** The addresses of `host:port` for a transport such as udp, udp4 or tcp6. `localhost` is IPv4 and IPv6. */
 export async function resolveEndpoint(endpoint: string, transport: string): Promise<Endpoint> {
-  const { host, port } = parseEndpoint(endpoint);
+  const { host, port } = parseEndpoint(endpoint || defaultEndpoint);
   const only = transport.endsWith("4") ? 4 : transport.endsWith("6") ? 6 : undefined;
   return { addresses: await addressesOf(host, only), port };
 }

@@ -9,6 +9,9 @@ import type { Metric, WriteQuota } from "./metric.ts";
 import { type FlushTimes, flushTimes } from "./point-writer.ts";
 import { SeriesStore } from "./series-store.ts";
 
+/** A clock that is set back by more was wrong before. */
+const longestStandstillMs = 300_000;
+
 /** Points in one payload, and its size, about: encoding one takes a few milliseconds. */
 const maxPayloadPoints = 5000;
 const maxPayloadBytes = 512 * 1024;
@@ -68,8 +71,17 @@ export class Aggregator {
 
   /** Moves the time of what is given out next to now. */
   stampNow(): void {
-    // The wall clock may go back; intervals must not overlap.
-    this.#lastTimeMs = Math.max(this.#settings.clock.now(), this.#lastTimeMs);
+    const { clock, log } = this.#settings;
+    const nowMs = clock.now();
+    if (nowMs < this.#lastTimeMs - longestStandstillMs) {
+      log.warn("The system's clock was set back; intervals begin anew.", {
+        seconds: Math.round((this.#lastTimeMs - nowMs) / 1000),
+      });
+      this.#startMs = nowMs;
+      this.#lastTimeMs = nowMs;
+    }
+    // If it went back a little, intervals still must not overlap.
+    this.#lastTimeMs = Math.max(nowMs, this.#lastTimeMs);
     this.#times = flushTimes(this.#startMs, this.#lastTimeMs);
   }
 

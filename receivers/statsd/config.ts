@@ -1,5 +1,6 @@
 import { accepted, durationWithDefault, int, section, uint, z } from "../../src/config/fields.ts";
 import { Regex } from "../../src/regex/regex.ts";
+import { defaultEndpoint } from "./addresses.ts";
 
 const noDatagrams =
   "Node.js has no unix datagram sockets; send over udp to localhost, or put a relay such as socat in front";
@@ -46,7 +47,7 @@ const mapping = section({
 type Mapping = z.output<typeof mapping>;
 
 const keys = section({
-  endpoint: z.string().default("localhost:8125").describe("Where it listens, host:port."),
+  endpoint: z.string().default(defaultEndpoint).describe("Where it listens, host:port."),
   transport: z
     .string()
     .default("udp")
@@ -104,7 +105,7 @@ export const config = keys.superRefine((value, context) => {
   if (value.aggregation_interval <= 0) {
     fail("aggregation_interval must be a positive duration", "aggregation_interval");
   }
-  if (!["int", "float", "stochastic_int"].includes(value.counter_type)) {
+  if (!["", "int", "float", "stochastic_int"].includes(value.counter_type)) {
     fail(
       `invalid counter_type: ${value.counter_type}, must be one of: int, float, stochastic_int`,
       "counter_type",

@@ -8,14 +8,16 @@ import type { Metric } from "./metric.ts";
 import { beginPoint, type FlushTimes, writeDouble, writeInt } from "./point-writer.ts";
 import { Series, truncated } from "./series.ts";
 
-/** A value at a rate stands for 1 / rate values; the fraction is carried to the next one. */
+/** A value at a rate stands for 1 / rate values; the fraction is carried to the next one, or the next interval. */
 abstract class CountedSeries extends Series {
   #carry = 0;
 
   protected weightOf(rate: number): number {
-    if (rate === 1) return 1;
-    const exact = 1 / rate + this.#carry;
-    if (this.#carry === 0 && exact === Math.floor(exact)) return exact;
+    return rate === 1 ? 1 : this.wholeOf(1 / rate);
+  }
+
+  protected wholeOf(weight: number): number {
+    const exact = weight + this.#carry;
     const whole = truncated(exact);
     this.#carry = exact - whole;
     return whole;
@@ -163,7 +165,7 @@ const blockBytes = blockSamples * 16;
  *     SummaryDataPoint = 4: count fixed64  5: sum double  6: quantile_values { 1: quantile  2: value }
  *                        7: attributes
  */
-export class SummarySeries extends Series {
+export class SummarySeries extends CountedSeries {
   readonly #percentiles: readonly number[];
   #values: number[] = [];
   #weights: number[] = [];
@@ -197,7 +199,7 @@ export class SummarySeries extends Series {
     const { count, sum, values } = summarise(this.#values, this.#weights, this.#percentiles);
     const point = beginPoint(out);
     out.raw(times.startAndTime);
-    writeInt(out, 4, count);
+    writeInt(out, 4, this.wholeOf(count));
     writeDouble(out, 5, sum);
     for (const [i, percentile] of this.#percentiles.entries()) {
       const quantile = out.begin(6, 1);
@@ -220,6 +222,7 @@ export class SummarySeries extends Series {
 }
 
 interface Summary {
+  /** Of all weights. */
   readonly count: number;
   readonly sum: number;
   /** One a percentile. */
@@ -245,5 +248,5 @@ export function summarise(
     const at = order.find((i) => (cumulated += weights[i]!) >= share);
     return samples[at ?? order.at(-1)!]!;
   });
-  return { count: truncated(count), sum, values };
+  return { count, sum, values };
 }

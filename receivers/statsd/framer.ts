@@ -42,14 +42,14 @@ export class LineFramer {
   }
 
   #begin(bytes: Buffer): void {
-    if (bytes.length > maxLineBytes) {
-      this.#intake.refuseTooLong();
+    const isTooLong = bytes.length > maxLineBytes;
+    if (isTooLong || !this.#budget.tryReserve(bytes.length)) {
+      this.#intake.refuseBegun(isTooLong ? "too_long" : "memory_budget");
       this.#isSkipping = true;
       return;
     }
     // A copy: the chunk is larger, and the kernel's next one reuses nothing of it.
     this.#begun = Buffer.from(bytes);
-    this.#budget.reserve(bytes.length);
   }
 
   #takeBegun(): Buffer {

@@ -64,10 +64,10 @@ export class Intake {
     if (refusal !== undefined) this.refuse(refusal);
   }
 
-  /** A line of a stream that is too long to be kept. */
-  refuseTooLong(): void {
+  /** The beginning of a line of a stream that is not kept. */
+  refuseBegun(refusal: "too_long" | "memory_budget"): void {
     this.#lines.add(1);
-    this.refuse("too_long");
+    this.refuse(refusal);
   }
 
   /** Counts the last line; the first one of each reason is explained. */

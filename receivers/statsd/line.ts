@@ -72,8 +72,8 @@ export class Line {
   tagsEnd = 0;
   containerStart = 0;
   containerEnd = 0;
-  /** Unix seconds; -1: none. */
-  timestamp = -1;
+  /** Unix seconds; 0: none. */
+  timestamp = 0;
   /** Starts and ends of further tag parts; a line mostly has one. */
   readonly moreTags: number[] = [];
   /** What the refusal is about. */
@@ -86,7 +86,7 @@ export class Line {
     this.start = start;
     this.end = end;
     this.rate = 1;
-    this.timestamp = -1;
+    this.timestamp = 0;
     this.tagsStart = 0;
     this.tagsEnd = 0;
     this.containerStart = 0;

@@ -173,7 +173,7 @@ export class Metric {
     while (i < points.length && hasRoom(quota, out)) {
       const point = points[i++]!;
       point.series.sentMs = quota.nowMs;
-      const timeFields = point.seconds < 0 ? times.time : ownTime(point.seconds);
+      const timeFields = point.seconds === 0 ? times.time : ownTime(point.seconds);
       point.series.writeSingle(out, point, timeFields, memory);
       quota.points--;
     }

@@ -43,7 +43,7 @@ const texts: Readonly<Record<Refusal, Text>> = {
   ),
   series_limit: because("max_series is reached, and so is the limit of overflow series"),
   set_limit: because("the set has 10,000 distinct values in this interval; more are not kept"),
-  memory_budget: because("the memory for aggregates is used up"),
+  memory_budget: () => "the memory for aggregates and for lines that have begun is used up",
 };
 
 /** What to do about a refusal whose text does not say it. */

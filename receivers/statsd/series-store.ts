@@ -51,7 +51,7 @@ export class SeriesStore {
     this.#observations = observations(config);
     this.#options = {
       isMonotonic: config.is_monotonic_counter,
-      counterType: config.counter_type as CounterType,
+      counterType: (config.counter_type || "int") as CounterType,
     };
     this.guard = new CardinalityGuard(settings, config.max_series);
     this.#sweptMs = settings.clock.monotonicMs();

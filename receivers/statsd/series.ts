@@ -14,7 +14,7 @@ const singlePointBytes = 64;
 export interface SinglePoint {
   readonly series: Series;
   readonly value: number;
-  /** Unix seconds; -1: the flush's. */
+  /** Unix seconds; 0: the flush's. */
   readonly seconds: number;
 }
 
@@ -94,15 +94,15 @@ export class CounterSeries extends Series {
 
   override take(line: Line, memory: AggregateMemory): Refusal | undefined {
     const { values, valueCount, rate } = line;
-    let total = 0;
+    const isStamped = line.timestamp > 0;
+    let sum = this.#sum;
     for (let i = 0; i < valueCount; i++) {
-      const value = values[i]!;
+      const value = values[i]! / rate;
       if (value < 0 && this.metric.options.isMonotonic) return "negative_counter";
-      total += value;
+      sum += value;
+      if (!this.#fits(isStamped ? value : sum)) return "overflow";
     }
-    const sum = this.#sum + total / rate;
-    if (!(Math.abs(sum) <= (this.hasIntPoints ? largestInt : Number.MAX_VALUE))) return "overflow";
-    if (line.timestamp >= 0) return this.#takeStamped(line, memory);
+    if (isStamped) return this.#takeStamped(line, memory);
     this.#sum = sum;
     this.markDirty();
     return undefined;
@@ -117,6 +117,10 @@ export class CounterSeries extends Series {
       this.#sum += this.#remainder(value, sent);
     }
     return undefined;
+  }
+
+  #fits(value: number): boolean {
+    return Math.abs(value) <= (this.hasIntPoints ? largestInt : Number.MAX_VALUE);
   }
 
   override write(out: Writer, times: FlushTimes): number {
@@ -162,12 +166,12 @@ export class GaugeSeries extends Series {
       const value = line.values[i]!;
       const next = line.areSigned[i]! ? this.#value + value : value;
       if (next - next !== 0) return "overflow";
-      if (line.timestamp >= 0) {
+      if (line.timestamp > 0) {
         const refusal = this.keepSingle(next, line.timestamp, memory);
         if (refusal !== undefined) return refusal;
       } else this.#value = next;
     }
-    if (line.timestamp < 0) this.markDirty();
+    if (line.timestamp === 0) this.markDirty();
     return undefined;
   }
 
@@ -181,7 +185,7 @@ export class GaugeSeries extends Series {
 export class PointsSeries extends Series {
   override take(line: Line, memory: AggregateMemory): Refusal | undefined {
     for (let i = 0; i < line.valueCount; i++) {
-      const refusal = this.keepSingle(line.values[i]!, -1, memory);
+      const refusal = this.keepSingle(line.values[i]!, 0, memory);
       if (refusal !== undefined) return refusal;
     }
     return undefined;

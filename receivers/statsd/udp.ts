@@ -18,8 +18,25 @@ import type { Transport } from "./transport.ts";
 /** Half a second of 200,000 lines a second, if the kernel grants it. */
 const defaultBufferBytes = 8 * 1024 * 1024;
 
+const smallestBufferBytes = 1024;
+
 /** A sender that never pauses must not keep the receiver from stopping. */
 const maxLastTurns = 100;
+
+/**
+ * Asks for a receive buffer of so many bytes, or of as many as there may be: Linux gives less silently, BSD and macOS
+ * refuse what is too much.
+ */
+export function askForBuffer(socket: Pick<Socket, "setRecvBufferSize">, bytes: number): void {
+  for (let asked = bytes; asked >= smallestBufferBytes; asked = Math.floor(asked / 2)) {
+    try {
+      socket.setRecvBufferSize(asked);
+      return;
+    } catch {
+      // Too much: the half of it, then. What was granted in the end is looked at by the caller.
+    }
+  }
+}
 
 /** Packets of lines. */
 export class UdpServer implements Transport {
@@ -66,7 +83,6 @@ export class UdpServer implements Transport {
     const socket = createSocket({
       type: family === 6 ? "udp6" : "udp4",
       ipv6Only: family === 6,
-      recvBufferSize: this.#bufferBytes,
     });
     return new Promise((resolve, reject) => {
       socket.once("error", reject);
@@ -76,6 +92,7 @@ export class UdpServer implements Transport {
           this.#settings.log.warn("UDP socket", { error: error.message }),
         );
         socket.on("message", this.#onMessage);
+        askForBuffer(socket, this.#bufferBytes);
         this.#sockets.push(socket);
         resolve(socket.address());
       });
@@ -91,7 +108,7 @@ export class UdpServer implements Transport {
     return this.#config.socket_buffer_size || defaultBufferBytes;
   }
 
-  /** The kernel caps it silently; Linux counts its own overhead in, twice the size. */
+  /** Linux counts its own overhead in, twice the size. */
   #checkBuffer(): void {
     const counted = this.#sockets[0]!.getRecvBufferSize();
     const granted = process.platform === "linux" ? counted / 2 : counted;

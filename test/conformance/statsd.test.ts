@@ -47,7 +47,7 @@ function parse(one: ParseCase) {
       // What scales nothing is 1 here and 0 there.
       sample_rate: line.rate === 1 ? 0 : line.rate,
       tags: Object.fromEntries(tags),
-      timestamp_ns: Math.max(line.timestamp, 0) * 1e9,
+      timestamp_ns: line.timestamp * 1e9,
     },
   };
 }

@@ -50,6 +50,11 @@ describe("counters", () => {
     expect(shortly(t.flush())).toEqual(["h{} 3"]);
   });
 
+  test("an empty counter_type is int", () => {
+    const [point] = new TestAggregator({ counter_type: "" }).send("a:0.7|c\na:0.7|c").flush();
+    expect(point).toMatchObject({ value: 1, isInt: true });
+  });
+
   test("however fractions fall into flushes, int loses less than one", () => {
     fc.assert(
       fc.property(fc.array(fc.array(fc.integer({ min: 1, max: 999 }))), (flushes) => {
@@ -271,6 +276,14 @@ describe("timers, histograms and distributions", () => {
     expect(t.send("t:1|ms").flush()[0]!.json).toMatchObject({ count: "1", sum: 1 });
   });
 
+  test("the fraction of a summary's count is carried to the next flush", () => {
+    const t = new TestAggregator({
+      timer_histogram_mapping: [{ statsd_type: "timer", observer_type: "summary" }],
+    });
+    const counts = [1, 2, 3].map(() => Number(t.send("t:10|ms|@0.3").flush()[0]!.json["count"]));
+    expect(counts).toEqual([3, 3, 4]);
+  });
+
   test("the gauge observer sends a point a value", () => {
     const t = new TestAggregator({
       timer_histogram_mapping: [{ statsd_type: "timer", observer_type: "gauge" }],
@@ -376,6 +389,19 @@ describe("timestamps of DogStatsD", () => {
       { name: "g", value: 1, ...own },
     ]);
     expect(t.flush()).toEqual([]);
+  });
+
+  test("of a value that the number cannot hold are refused whole", () => {
+    const t = new TestAggregator({ is_monotonic_counter: false });
+    t.send("a:-9e18|c\na:1:1.8e19|c|T5\na:2:-1.8e19:1.8e19|c|T5");
+    expect(t.flush().map(({ value }) => value)).toEqual([-9e18]);
+    expect(t.refused("overflow")).toBe(2);
+  });
+
+  test("of zero are none", () => {
+    const t = new TestAggregator();
+    t.send("a:1|c|T0\na:1|c\ng:3|g|T0\ng:+1|g");
+    expect(shortly(t.flush())).toEqual(["a{} 2", "g{} 4"]);
   });
 
   test("the fraction of an int counter is carried as well", () => {
@@ -589,6 +615,21 @@ describe("memory", () => {
     t.aggregator.close();
     expect(t.settings.budget.usedBytes).toBe(0);
   });
+});
+
+test("after a wall clock that was wrong by much, intervals begin anew", async () => {
+  const t = new TestAggregator();
+  const rightMs = t.clock.now();
+  const now = jest.spyOn(t.clock, "now").mockReturnValue(rightMs + 86_400_000);
+  t.send("a:1|c").flush();
+  now.mockReturnValue(rightMs + 20_000);
+  const [back] = t.send("a:1|c").flush();
+  now.mockReturnValue(rightMs + 30_000);
+  const [after] = t.send("a:1|c").flush();
+  now.mockRestore();
+  expect(back).toMatchObject({ value: 1, startMs: rightMs + 20_000, timeMs: rightMs + 20_000 });
+  expect(after).toMatchObject({ startMs: rightMs + 20_000, timeMs: rightMs + 30_000 });
+  expect(t.log.lines).toMatchObject([{ level: "warn", fields: { seconds: 86_380 } }]);
 });
 
 test("a wall clock that goes back makes no intervals that overlap", async () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
+import { resolveEndpoint } from "../../../receivers/statsd/addresses.ts";
 import { config, type StatsdConfig } from "../../../receivers/statsd/config.ts";
 import { factory } from "../../../receivers/statsd/factory.ts";
 import { observations, unmappedTypes } from "../../../receivers/statsd/observers.ts";
@@ -50,6 +51,14 @@ test("the Collector's own test configuration", () => {
     { kind: "summary", percentiles: [0, 10, 50, 90, 95, 100] },
     { kind: "set" },
   ]);
+});
+
+test("an empty endpoint is the default one, an empty counter_type is int, as in the Collector", async () => {
+  const { endpoint, transport } = parsed('{ endpoint: "", counter_type: "" }');
+  expect(await resolveEndpoint(endpoint, transport)).toMatchObject({
+    port: 8125,
+    addresses: [{ host: "127.0.0.1" }, { host: "::1" }],
+  });
 });
 
 describe("mistakes, in the Collector's words", () => {

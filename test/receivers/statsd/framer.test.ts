@@ -2,10 +2,11 @@ import { describe, expect, test } from "@jest/globals";
 import * as fc from "fast-check";
 import { LineFramer } from "../../../receivers/statsd/framer.ts";
 import { maxLineBytes } from "../../../receivers/statsd/intake.ts";
+import { testBudget } from "../../support/settings.ts";
 import { shortly, TestAggregator } from "./support.ts";
 
-function start() {
-  const t = new TestAggregator();
+function start(budget = testBudget()) {
+  const t = new TestAggregator({}, { budget });
   const framer = new LineFramer(t.intake, "", t.settings.budget);
   return { t, framer, take: (text: string) => framer.take(Buffer.from(text)) };
 }
@@ -48,6 +49,19 @@ describe("lines of a stream", () => {
     framer.end();
     expect(t.flush().map(({ name }) => name)).toEqual(["b", "c", "d"]);
     expect(t.refused("too_long")).toBe(3);
+  });
+
+  test("that have begun and do not fit into the budget are refused, counted and skipped", () => {
+    const { t, framer, take } = start(testBudget(10_000));
+    take(`a:1|c\nb:1|c|#x:${"y".repeat(6000)}`);
+    for (let i = 0; i < 10; i++) take("z".repeat(6000));
+    expect(t.settings.budget.usedBytes).toBe(t.aggregator.heldBytes);
+    take("\nc:1|");
+    take("c");
+    framer.end();
+    expect(shortly(t.flush())).toEqual(["a{} 1", "c{} 1"]);
+    expect(t.refused("memory_budget")).toBe(1);
+    expect(t.count("rmt_statsd_lines")).toBe(3);
   });
 
   test("that are begun are in the budget until they end", () => {

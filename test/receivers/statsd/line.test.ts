@@ -30,7 +30,7 @@ function parts(text: string) {
   };
 }
 
-const plain = { rate: 1, tags: "", container: "", timestamp: -1 };
+const plain = { rate: 1, tags: "", container: "", timestamp: 0 };
 
 describe("well-formed lines", () => {
   test.each([
@@ -90,7 +90,7 @@ describe("well-formed lines", () => {
       rate: 1,
       tagsEnd: 0,
       containerEnd: 0,
-      timestamp: -1,
+      timestamp: 0,
       moreTags: [],
     });
   });

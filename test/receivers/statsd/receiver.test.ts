@@ -3,6 +3,7 @@ import { connect, createServer } from "node:net";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { config } from "../../../receivers/statsd/config.ts";
 import { StatsdReceiver } from "../../../receivers/statsd/receiver.ts";
+import { askForBuffer } from "../../../receivers/statsd/udp.ts";
 import type { z } from "../../../src/config/fields.ts";
 import { TelemetryError } from "../../../src/errors.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -130,6 +131,22 @@ describe("over UDP", () => {
     const { asked_bytes: asked, granted_bytes: granted } = r.log.lines[0]!.fields;
     expect(asked).toBe(2 ** 30);
     expect(granted).toBeLessThan(2 ** 30);
+  });
+
+  test("where the system refuses a receive buffer, half of it is asked for, and so on", () => {
+    const asked: number[] = [];
+    const setRecvBufferSize = (bytes: number) => {
+      asked.push(bytes);
+      if (bytes > 3_000_000) throw new Error("ENOBUFS");
+    };
+    askForBuffer({ setRecvBufferSize }, 2 ** 23);
+    expect(asked).toEqual([2 ** 23, 2 ** 22, 2 ** 21]);
+  });
+
+  test("a receive buffer that no system has is asked for as far as it goes", async () => {
+    const r = await start({ socket_buffer_size: 5e9 });
+    await r.send("a:1|c");
+    expect(r.log.warnings.join()).toContain("net.core.rmem_max");
   });
 
   test("a port that is taken is an error that says what to do", async () => {
