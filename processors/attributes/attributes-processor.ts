@@ -1,7 +1,7 @@
 import {
   Actions,
   type ContextValues,
-  unavailableContextKeys,
+  sayUnavailableContext,
 } from "../../src/attribute-actions/actions.ts";
 import type { AttributeSet } from "../../src/attribute-actions/attribute-set.ts";
 import { ContextVariants } from "../../src/attribute-actions/context-variants.ts";
@@ -17,7 +17,7 @@ import { attributesField, pointAttributesField } from "../../src/pdata/attribute
 import { keep, type Place, type Rewriter, rewrite, type Verdict } from "../../src/pdata/rewrite.ts";
 import type { Writer } from "../../src/pdata/wire.ts";
 import type { AttributesConfig } from "./config.ts";
-import { concerns, signalProblem } from "./match-config.ts";
+import { signalProblem } from "./match-config.ts";
 import { type PropertyMatcher, propertyMatcher } from "./property-matcher.ts";
 
 /** Flag of a set that has the attributes of exclude. */
@@ -66,12 +66,12 @@ export class AttributesProcessor {
 
   constructor(config: AttributesConfig, signal: Signal, settings: Settings) {
     checkFor(config, signal);
-    sayWithoutEffect(config, signal, settings);
+    sayUnavailableContext(config.actions, settings.log);
     this.#actions = new Actions(config.actions);
     this.#variants = new ContextVariants(this.#actions);
     this.#variant = this.#variants.of({ receivedMs: 0 });
-    this.#include = new Standing(propertyMatcher(config.include, signal));
-    this.#exclude = new Standing(propertyMatcher(config.exclude, signal));
+    this.#include = new Standing(propertyMatcher(config.include));
+    this.#exclude = new Standing(propertyMatcher(config.exclude));
     this.#cache = new EditCache((set, variant) => this.#editSet(set, variant));
     this.#rewriter = this.#makeRewriter(signal);
     settings.meter.gauge("rmt_attribute_cache_bytes", () => this.#cache.heldBytes, {
@@ -143,19 +143,5 @@ function checkFor(config: AttributesConfig, signal: Signal): void {
   for (const match of [config.include, config.exclude]) {
     const problem = match && signalProblem(match, signal);
     if (problem !== undefined) throw new TelemetryError("CONFIG_INVALID", problem);
-  }
-}
-
-function sayWithoutEffect(config: AttributesConfig, signal: Signal, { log }: Settings): void {
-  for (const key of unavailableContextKeys(config.actions)) {
-    log.warn("Requests carry no such value: the action has no effect.", { from_context: key });
-  }
-  for (const section of ["include", "exclude"] as const) {
-    const match = config[section];
-    if (match === undefined || concerns(match, signal)) continue;
-    log.warn("The section names no property of this signal: it has no effect.", {
-      section,
-      signal,
-    });
   }
 }

@@ -135,17 +135,23 @@ const isGiven = (match: MatchConfig, key: keyof MatchConfig) => {
 };
 
 /** Whether a section says anything about items of a signal. */
-export const concerns = (match: MatchConfig, signal: Signal) =>
+const concerns = (match: MatchConfig, signal: Signal) =>
   usable[signal].some((key) => isGiven(match, key));
 
 /** Why a section is wrong for a signal. */
-export function signalProblem(match: MatchConfig, signal: Signal): string | undefined {
-  if (signal === "traces") return spanProblem(match);
-  return signal === "logs" ? logProblem(match) : undefined;
-}
+export const signalProblem = (match: MatchConfig, signal: Signal): string | undefined =>
+  signalProblems[signal](match);
+
+const signalProblems: Readonly<Record<Signal, (match: MatchConfig) => string | undefined>> = {
+  traces: spanProblem,
+  logs: logProblem,
+  metrics: metricProblem,
+};
+
+const logKeys = ["log_bodies", "log_severity_texts", "log_severity_number"] as const;
 
 function spanProblem(match: MatchConfig): string | undefined {
-  for (const key of ["log_bodies", "log_severity_texts", "log_severity_number"] as const) {
+  for (const key of [...logKeys, "metric_names"] as const) {
     if (isGiven(match, key)) return `${key} should not be specified for trace spans`;
   }
   if (!concerns(match, "traces")) {
@@ -157,9 +163,19 @@ function spanProblem(match: MatchConfig): string | undefined {
 }
 
 function logProblem(match: MatchConfig): string | undefined {
-  if ((["services", "span_names", "span_kinds"] as const).some((key) => isGiven(match, key))) {
-    return "services, span_names, and span_kinds are not valid for log records";
+  const others = ["services", "span_names", "span_kinds", "metric_names"] as const;
+  if (others.some((key) => isGiven(match, key))) {
+    return "services, span_names, span_kinds and metric_names are not valid for log records";
   }
   if (concerns(match, "logs")) return undefined;
   return `at least one of "attributes", "libraries", "span_kinds", "resources", "log_bodies", "log_severity_texts" or "log_severity_number" field must be specified`;
+}
+
+/** The Collector refuses services, attributes and libraries, too; here they count. */
+function metricProblem(match: MatchConfig): string | undefined {
+  if ((["span_names", "span_kinds", ...logKeys] as const).some((key) => isGiven(match, key))) {
+    return `"span_names", "span_kinds", "log_bodies", "log_severity_texts" and "log_severity_number" are not valid for metrics`;
+  }
+  if (concerns(match, "metrics")) return undefined;
+  return `at least one of "metric_names" or "resources" field must be specified`;
 }

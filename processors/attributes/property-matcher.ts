@@ -2,10 +2,9 @@
 import { AttributeSet } from "../../src/attribute-actions/attribute-set.ts";
 import { textOfValue, valueFromConfig, valueOf } from "../../src/attribute-actions/values.ts";
 import { type AttributeValue, attributesField, readAnyValue } from "../../src/pdata/attributes.ts";
-import type { Signal } from "../../src/pdata/payload.ts";
 import { Cursor } from "../../src/pdata/wire.ts";
 import { Regex } from "../../src/regex/regex.ts";
-import { concerns, type MatchConfig } from "./match-config.ts";
+import type { MatchConfig } from "./match-config.ts";
 
 type TextTest = (text: string) => boolean;
 /** Whether the message at [start, end) has a property. */
@@ -25,20 +24,14 @@ export interface PropertyMatcher {
   readonly attributes: SetTest | undefined;
 }
 
-/** undefined: the section is absent, or says nothing about this signal. */
-export function propertyMatcher(
-  match: MatchConfig | undefined,
-  signal: Signal,
-): PropertyMatcher | undefined {
-  if (match === undefined || !concerns(match, signal)) return undefined;
+/** Of a section that names only what its signal has (`signalProblem`); undefined: it is absent. */
+export function propertyMatcher(match: MatchConfig | undefined): PropertyMatcher | undefined {
+  if (match === undefined) return undefined;
   return {
-    resource: all([
-      serviceTest(signal === "logs" ? [] : match.services, match),
-      resourceTest(match),
-    ]),
+    resource: all([serviceTest(match.services, match), resourceTest(match)]),
     scope: scopeTest(match),
-    metric: signal === "metrics" ? fieldTest(1, match.metric_names, match) : undefined,
-    item: itemTest(match, signal),
+    metric: fieldTest(1, match.metric_names, match),
+    item: itemTest(match),
     attributes: attributesTest(match.attributes, match),
   };
 }
@@ -92,12 +85,10 @@ function scopeTest(match: MatchConfig): MessageTest | undefined {
   };
 }
 
-function itemTest(match: MatchConfig, signal: Signal): MessageTest | undefined {
-  if (signal === "metrics") return undefined;
-  if (signal === "traces") {
-    return all([fieldTest(5, match.span_names, match), spanKindTest(match)]);
-  }
+function itemTest(match: MatchConfig): MessageTest | undefined {
   return all([
+    fieldTest(5, match.span_names, match),
+    spanKindTest(match),
     bodyTest(match),
     fieldTest(3, match.log_severity_texts, match),
     severityNumberTest(match),

@@ -14,9 +14,8 @@ const temporalityNames = ["Unspecified", "Delta", "Cumulative"];
 
 /** Why metrics cannot be combined; undefined: they can. */
 export function combineProblem(metrics: readonly MetricDraft[]): string | undefined {
-  if (metrics.length < 2) return undefined;
   const summary = metrics.find(({ kind }) => kind === "summary");
-  if (summary !== undefined) return `Summary metrics cannot be combined: ${summary.name}`;
+  if (summary !== undefined) return `summary metrics cannot be combined: ${summary.name}`;
   const [first, ...others] = metrics as [MetricDraft, ...MetricDraft[]];
   for (const other of others) {
     const problem = pairProblem(first, other);

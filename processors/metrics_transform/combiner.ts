@@ -23,7 +23,8 @@ export class Combiner {
   readonly #filter: MetricFilter;
 
   constructor(config: TransformConfig, filter: MetricFilter, cacheBytes: number) {
-    this.#name = config.new_name;
+    // As the Collector: references stand for groups of the new name itself, where `include` matches it.
+    this.#name = filter.matchName(config.new_name)?.newName ?? config.new_name;
     this.#filter = filter;
     this.#groupLabels = filter.groupLabels.map((label) => Buffer.from(label, "utf8"));
     this.#toCase = caseOf(config.submatch_case);

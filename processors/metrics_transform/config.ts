@@ -34,10 +34,7 @@ const operation = section({
   new_label: text().describe("New name of the label; add_label: its name."),
   new_value: text().describe("add_label, aggregate_label_values: the value it gets."),
   label_value: text().describe("delete_label_value: points with this value are dropped."),
-  label_set: z
-    .array(z.string())
-    .optional()
-    .describe("aggregate_labels: labels to keep; all where absent."),
+  label_set: texts().describe("aggregate_labels: labels to keep; none where absent."),
   aggregation_type: text().describe(
     `How points are merged: ${aggregationTypes.join(", ")}; where absent they are kept apart.`,
   ),

@@ -48,11 +48,11 @@ export function deleteLabelValue({ label, label_value }: OperationConfig): Label
   };
 }
 
-/** aggregate_labels: only the labels of the set stay; all where no set is given. */
+/** aggregate_labels: only the labels of the set stay. */
 export function keepLabels({ label_set }: OperationConfig): LabelEdit {
-  const kept = label_set && new Set(label_set);
+  const kept = new Set(label_set);
   return (set) => {
-    if (kept !== undefined) set.removeWhere((index) => !kept.has(set.keyText(index)));
+    set.removeWhere((index) => !kept.has(set.keyText(index)));
     return true;
   };
 }
@@ -64,8 +64,7 @@ export function joinLabelValues(config: OperationConfig): LabelEdit {
   const value = encodeValue(config.new_value);
   return (set) => {
     const at = set.find(key);
-    const text = at < 0 ? undefined : set.text(at);
-    if (text !== undefined && joined.has(text)) set.update(key, value);
+    if (at >= 0 && joined.has(set.text(at) ?? "")) set.update(key, value);
     return true;
   };
 }

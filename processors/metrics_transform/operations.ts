@@ -1,9 +1,11 @@
 /** The operations of a transform, made ready to run on drafts of metrics. */
 import { EditCache, EditVariant } from "../../src/attribute-actions/edit-cache.ts";
+import type { MetricKind } from "../../src/pdata/rewrite.ts";
 import { Aggregator } from "./aggregation.ts";
 import type { Arena } from "./arena.ts";
 import type { Aggregation, OperationAction, OperationConfig } from "./config.ts";
 import type { DraftPoint } from "./draft-point.ts";
+import { scaledExponential } from "./exponential-scale.ts";
 import {
   addLabel,
   deleteLabelValue,
@@ -145,12 +147,17 @@ const isNumeric = ({ kind }: MetricDraft) => kind === "gauge" || kind === "sum";
 
 const toggle = (metric: MetricDraft) => (isNumeric(metric) ? toggled : undefined);
 
+const scaledHistograms: Partial<Readonly<Record<MetricKind, typeof scaledExponential>>> = {
+  histogram: scaledHistogram,
+  exponentialHistogram: scaledExponential,
+};
+
 function scale(factor: number): (metric: MetricDraft) => PointChange | "unscaled" | undefined {
   return (metric) => {
     if (isNumeric(metric)) return (point, arena) => scaledNumber(point, factor, arena);
     // A negative factor would turn the bounds of buckets round.
-    if (metric.kind !== "histogram" || factor < 0) return "unscaled";
-    return (point, arena) => scaledHistogram(point, factor, arena);
+    const scaled = factor > 0 ? scaledHistograms[metric.kind] : undefined;
+    return scaled === undefined ? "unscaled" : (point, arena) => scaled(point, factor, arena);
   };
 }
 

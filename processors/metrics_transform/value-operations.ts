@@ -76,15 +76,32 @@ function scaleAt(bytes: Uint8Array, at: number, isInt: boolean, factor: number):
   if (scaled !== undefined) view.setBigInt64(at, scaled, true);
 }
 
+/** Field numbers of what is scaled in a kind of histogram point. */
+export interface ScaledFields {
+  /** Doubles, single or packed. */
+  readonly doubles: ReadonlySet<number>;
+  readonly exemplars: number;
+}
+
+const histogramFields: ScaledFields = { doubles: new Set([5, 7, 11, 12]), exemplars: 8 };
+
 /** Sum, bounds, minimum, maximum and exemplars times a factor above 0. */
-export function scaledHistogram(point: DraftPoint, factor: number, arena: Arena): DraftPoint {
+export const scaledHistogram = (point: DraftPoint, factor: number, arena: Arena): DraftPoint =>
+  withScaledFields(point, histogramFields, factor, arena);
+
+export function withScaledFields(
+  point: DraftPoint,
+  { doubles, exemplars }: ScaledFields,
+  factor: number,
+  arena: Arena,
+): DraftPoint {
   const copy = point.ownCopy(arena);
   const { bytes } = copy;
   const c = new Cursor().reset(bytes, copy.start, copy.end);
   while (c.next()) {
-    if (c.number === 5 || c.number === 7 || c.number === 11 || c.number === 12) {
+    if (doubles.has(c.number)) {
       for (let at = c.valueStart; at < c.valueEnd; at += 8) scaleAt(bytes, at, false, factor);
-    } else if (c.number === 8) {
+    } else if (c.number === exemplars) {
       scaleExemplar(bytes, c.valueStart, c.valueEnd, factor);
     }
   }

@@ -1,5 +1,8 @@
-import type { ContextValues } from "../../src/attribute-actions/actions.ts";
-import { Actions, unavailableContextKeys } from "../../src/attribute-actions/actions.ts";
+import {
+  Actions,
+  type ContextValues,
+  sayUnavailableContext,
+} from "../../src/attribute-actions/actions.ts";
 import { ContextVariants } from "../../src/attribute-actions/context-variants.ts";
 import { EditCache, type EditVariant } from "../../src/attribute-actions/edit-cache.ts";
 import { editAttributes } from "../../src/attribute-actions/item-editor.ts";
@@ -30,11 +33,7 @@ export class ResourceProcessor implements Rewriter {
     settings.meter.gauge("rmt_attribute_cache_bytes", () => this.#cache.heldBytes, {
       processor: settings.id.text,
     });
-    for (const key of unavailableContextKeys(attributes)) {
-      settings.log.warn("Requests carry no such value: the action has no effect.", {
-        from_context: key,
-      });
-    }
+    sayUnavailableContext(attributes, settings.log);
   }
 
   process(payload: Payload, context: Context): Payload | undefined {

@@ -1,5 +1,6 @@
 /** Actions of a config, made ready to run on attribute sets. */
 import type { Context } from "../component.ts";
+import type { Logger } from "../log.ts";
 import { Regex } from "../regex/regex.ts";
 import type { AttributeSet, Bytes } from "./attribute-set.ts";
 import { type ActionConfig, type ActionKind, kindOf } from "./config.ts";
@@ -43,11 +44,14 @@ export class Actions {
   }
 }
 
-/** Keys of from_context for which requests carry nothing here. */
-export function unavailableContextKeys(configs: readonly ActionConfig[]): string[] {
-  return configs
-    .map(({ from_context: key }) => key)
-    .filter((key) => key === "client.address" || key.startsWith("auth."));
+/** Warns of keys of from_context for which requests carry nothing here. */
+export function sayUnavailableContext(configs: readonly ActionConfig[], log: Logger): void {
+  for (const { from_context } of configs) {
+    if (from_context !== "client.address" && !from_context.startsWith("auth.")) continue;
+    log.warn("Requests carry no such value: without a default_value the action has no effect.", {
+      from_context,
+    });
+  }
 }
 
 /** Several values are joined, as the Collector does; `metadata.` may be left out. */
@@ -126,20 +130,27 @@ const compilers: Readonly<Record<ActionKind, (config: ActionConfig, index: numbe
 
 /** Where an action's value comes from. */
 function sourceOf(config: ActionConfig, index: number): Source {
-  if (config.from_attribute !== "") {
-    const key = utf8(config.from_attribute);
-    return (set) => {
+  const { value, default_value, from_attribute, from_context } = config;
+  if (value !== undefined && value !== null) return constant(value);
+  const fallback = constant(default_value);
+  if (from_attribute !== "") {
+    const key = utf8(from_attribute);
+    return (set, context) => {
       const at = set.find(key);
-      return at < 0 ? undefined : set.value(at);
+      return at < 0 ? fallback(set, context) : set.value(at);
     };
   }
-  if (config.from_context !== "") {
-    return (_set, context) => {
-      const text = context[index];
-      return text === undefined ? undefined : encodeValue(text);
-    };
-  }
-  const value = encodeValue(valueFromConfig(config.value));
+  if (from_context === "") return fallback;
+  return (set, context) => {
+    const text = context[index];
+    return text === undefined ? fallback(set, context) : encodeValue(text);
+  };
+}
+
+/** A value of the configuration; none gives nothing. */
+function constant(raw: unknown): Source {
+  if (raw === undefined || raw === null) return () => undefined;
+  const value = encodeValue(valueFromConfig(raw));
   return () => value;
 }
 

@@ -22,6 +22,10 @@ export const actionFields = section({
     .string()
     .default("")
     .describe("Take the value from the request's metadata: `metadata.<name>`."),
+  default_value: z
+    .unknown()
+    .optional()
+    .describe("Value to set where `from_attribute` or `from_context` gives none."),
   converted_type: z.string().default("").describe("convert: int, double or string."),
   action: z
     .string()
@@ -42,60 +46,57 @@ export function actionProblem(action: ActionConfig, index: number): string | und
   const kind = kindOf(action);
   const usesPattern = kind === "delete" || kind === "hash";
   if (action.key === "" && !usesPattern) {
-    return `error creating AttrProc due to missing required field "key" at the ${index}-th actions`;
+    return `error creating AttrProc due to missing required field "key" at the ${index}-th action`;
   }
   if (action.key === "" && action.pattern === "") {
-    return `error creating AttrProc due to missing required field (at least one of "key" and "pattern" have to be used) at the ${index}-th actions`;
+    return `error creating AttrProc due to missing required field (at least one of "key" and "pattern" have to be used) at the ${index}-th action`;
   }
-  if (kind === undefined) {
-    return `error creating AttrProc due to unsupported action ${JSON.stringify(action.action.toLowerCase())} at the ${index}-th actions`;
-  }
-  return problems[kind](action, kind, index);
+  const problem =
+    kind === undefined
+      ? ` due to unsupported action ${JSON.stringify(action.action.toLowerCase())}`
+      : problems[kind](action, kind);
+  if (problem === undefined) return undefined;
+  return `error with key ${JSON.stringify(action.key)} (${index}-th action): error creating AttrProc${problem}`;
 }
 
-type Problem = (action: ActionConfig, kind: ActionKind, index: number) => string | undefined;
+type Problem = (action: ActionConfig, kind: ActionKind) => string | undefined;
+
+const isSet = (value: unknown) => value !== undefined && value !== null;
 
 const sourceCount = ({ value, from_attribute, from_context }: ActionConfig) =>
-  [value !== undefined && value !== null, from_attribute !== "", from_context !== ""].filter(
-    Boolean,
-  ).length;
+  [isSet(value), from_attribute !== "", from_context !== ""].filter(Boolean).length;
 
-const setProblem: Problem = (action, kind, index) => {
+const setProblem: Problem = (action, kind) => {
   const sources = sourceCount(action);
-  if (sources === 0) {
-    return `error creating AttrProc. Either field "value", "from_attribute" or "from_context" setting must be specified for ${index}-th action`;
+  if (sources === 0 && !isSet(action.default_value)) {
+    return `. Either field "value", "from_attribute", "from_context", or "default_value" must be specified`;
   }
-  if (sources > 1) {
-    return `error creating AttrProc due to multiple value sources being set at the ${index}-th actions`;
-  }
-  if (action.pattern !== "") return unused(kind, `the "pattern" field. This`, index);
-  return typeProblem(action, kind, index);
+  if (sources > 1) return " due to multiple value sources being set";
+  if (action.pattern !== "") return unused(kind, `the "pattern" field. This`);
+  return typeProblem(action, kind);
 };
 
-const removeProblem: Problem = (action, kind, index) => {
-  const hasValue = action.value !== undefined && action.value !== null;
-  if (hasValue || action.from_attribute !== "") {
-    return unused(kind, `"value" or "from_attribute" field. These`, index);
+const removeProblem: Problem = (action, kind) => {
+  if (isSet(action.value) || action.from_attribute !== "") {
+    return unused(kind, `"value" or "from_attribute" field. These`);
   }
-  return patternProblem(action, index) ?? typeProblem(action, kind, index);
+  return patternProblem(action) ?? typeProblem(action, kind);
 };
 
-const extractProblem: Problem = (action, kind, index) => {
-  if (sourceCount(action) > 0) return unused(kind, "a value source field. These", index);
-  if (action.pattern === "") return missing("pattern", kind, index);
-  return (
-    typeProblem(action, kind, index) ?? patternProblem(action, index) ?? groupProblem(action, index)
-  );
+const extractProblem: Problem = (action, kind) => {
+  if (sourceCount(action) > 0) return unused(kind, "a value source field. These");
+  if (action.pattern === "") return missing("pattern", kind);
+  return typeProblem(action, kind) ?? patternProblem(action) ?? groupProblem(action);
 };
 
-const convertProblem: Problem = (action, kind, index) => {
+const convertProblem: Problem = (action, kind) => {
   if (sourceCount(action) > 0 || action.pattern !== "") {
-    return unused(kind, `value sources or "pattern" field. These`, index);
+    return unused(kind, `value sources or "pattern" field. These`);
   }
   const type = action.converted_type;
-  if (type === "") return missing("converted_type", kind, index);
+  if (type === "") return missing("converted_type", kind);
   if (["int", "double", "string"].includes(type)) return undefined;
-  return `error creating AttrProc due to invalid value "${type}" in field "converted_type" for action "${kind}" at the ${index}-th action`;
+  return ` due to invalid value "${type}" in field "converted_type" for action "${kind}"`;
 };
 
 const problems: Readonly<Record<ActionKind, Problem>> = {
@@ -108,31 +109,29 @@ const problems: Readonly<Record<ActionKind, Problem>> = {
   convert: convertProblem,
 };
 
-const missing = (field: string, kind: ActionKind, index: number) =>
-  `error creating AttrProc due to missing required field "${field}" for action "${kind}" at the ${index}-th action`;
+const missing = (field: string, kind: ActionKind) =>
+  ` due to missing required field "${field}" for action "${kind}"`;
 
-const unused = (kind: ActionKind, what: string, index: number) =>
-  `error creating AttrProc. Action "${kind}" does not use ${what} must not be specified for ${index}-th action`;
+const unused = (kind: ActionKind, what: string) =>
+  `. Action "${kind}" does not use ${what} must not be specified`;
 
-const typeProblem: Problem = ({ converted_type }, kind, index) =>
-  converted_type === "" ? undefined : unused(kind, `the "converted_type" field. This`, index);
+const typeProblem: Problem = ({ converted_type }, kind) =>
+  converted_type === "" ? undefined : unused(kind, `the "converted_type" field. This`);
 
-function patternProblem({ pattern }: ActionConfig, index: number): string | undefined {
+function patternProblem({ pattern }: ActionConfig): string | undefined {
   try {
     Regex.compile(pattern);
     return undefined;
   } catch (error) {
-    return `error creating AttrProc. Field "pattern" has invalid pattern: "${shown(pattern)}" to be set at the ${index}-th actions (${(error as Error).message})`;
+    return `. Field "pattern" has invalid pattern: "${shown(pattern)}" (${(error as Error).message})`;
   }
 }
 
 const shown = (pattern: string) => (pattern.length > 200 ? `${pattern.slice(0, 200)}…` : pattern);
 
-function groupProblem({ pattern }: ActionConfig, index: number): string | undefined {
+function groupProblem({ pattern }: ActionConfig): string | undefined {
   const names = Regex.compile(pattern).groupNames.slice(1);
-  if (names.length === 0) {
-    return `error creating AttrProc. Field "pattern" contains no named matcher groups at the ${index}-th actions`;
-  }
+  if (names.length === 0) return `. Field "pattern" contains no named matcher groups`;
   if (!names.includes("")) return undefined;
-  return `error creating AttrProc. Field "pattern" contains at least one unnamed matcher group at the ${index}-th actions`;
+  return `. Field "pattern" contains at least one unnamed matcher group`;
 }

@@ -39,19 +39,19 @@ export function textOfValue(value: AttributeValue): string {
   return decodeAttributes(field, 0, field.length, 1)[0]!.text;
 }
 
-/** SHA-256 in hexadecimal; "" for what has no bytes of its own: lists, maps, bytes and the empty text. */
+/** SHA-256 in hexadecimal; "" for what the Collector does not hash: lists, maps, bytes and no value at all. */
 export function hashOfValue(value: AttributeValue): string {
   const bytes = bytesToHash(value);
-  return bytes.length === 0 ? "" : createHash("sha256").update(bytes).digest("hex");
+  return bytes === undefined ? "" : createHash("sha256").update(bytes).digest("hex");
 }
 
-function bytesToHash(value: AttributeValue): Buffer {
+function bytesToHash(value: AttributeValue): Buffer | undefined {
   if (typeof value === "string") return Buffer.from(value, "utf8");
   if (typeof value === "boolean") return Buffer.from([value ? 1 : 0]);
   const eight = Buffer.alloc(8);
   if (typeof value === "bigint") eight.writeBigInt64LE(value);
   else if (typeof value === "number") eight.writeDoubleLE(value);
-  else return Buffer.alloc(0);
+  else return undefined;
   return eight;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Cases of the Collector's metricstransform processor, and its own invalid configs.
  * testdata/collector/metricstransform, component-config/metricstransform:
- * open-telemetry/opentelemetry-collector-contrib@0796f50 (v0.124), Apache-2.0
+ * open-telemetry/opentelemetry-collector-contrib@0796f50 (v0.124), cases-0.165.json: v0.165.0, Apache-2.0
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,9 +20,12 @@ interface Case {
   readonly input: unknown;
   readonly expected: unknown;
 }
-const { cases } = JSON.parse(
-  readFileSync(join(testdata, "metricstransform", "cases-a.json"), "utf8"),
-) as { cases: Case[] };
+const casesOf = (file: string) =>
+  (
+    JSON.parse(readFileSync(join(testdata, "metricstransform", file), "utf8")) as {
+      cases: Case[];
+    }
+  ).cases;
 
 /** Without zero values, numbers rounded, points in an order of their own: what the cases compare. */
 function normal(value: unknown): unknown {
@@ -45,8 +48,8 @@ const isZero = (value: unknown) => value === 0 || (Array.isArray(value) && value
 const withoutZeros = (json: string) =>
   json.replaceAll(/"(?:startTimeUnixNano|timeUnixNano)":\s*"0",?/gu, "");
 
-describe("cases", () => {
-  test.each(cases.map((entry) => [entry.name, entry] as const))("%s", (_name, entry) => {
+describe.each(["cases-a.json", "cases-0.165.json"])("%s", (file) => {
+  test.each(casesOf(file).map((entry) => [entry.name, entry] as const))("%s", (_name, entry) => {
     // The cases go past the checks of the config, as in their origin.
     const { transforms } = fields.parse(entry.config);
     const processor = new MetricsTransform(transforms, testSettings());

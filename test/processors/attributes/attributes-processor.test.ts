@@ -80,6 +80,31 @@ describe("from_context", () => {
   });
 });
 
+describe("default_value", () => {
+  const metadata = new Map([["tenant", ["t"]]]);
+  const set = (action: string, rest: object) => {
+    const run = processor([{ key: "k", action, default_value: 5, ...rest }], "logs");
+    return (...attributes: unknown[]) =>
+      attributesOf(run(logOf(attributes), { receivedMs: 0, metadata }));
+  };
+  const five = { key: "k", value: { intValue: "5" } };
+
+  test.each<[string, object, unknown[], unknown[]]>([
+    ["insert", {}, [], [five]],
+    ["insert", { from_attribute: "a" }, [], [five]],
+    ["insert", { from_attribute: "a" }, [text("a", "1")], [text("a", "1"), text("k", "1")]],
+    ["insert", { from_attribute: "a" }, [text("k", "old")], [text("k", "old")]],
+    ["insert", { from_context: "metadata.none" }, [], [five]],
+    ["insert", { from_context: "metadata.tenant" }, [], [text("k", "t")]],
+    ["insert", { value: "v" }, [], [text("k", "v")]],
+    ["update", { from_attribute: "a" }, [], []],
+    ["update", { from_attribute: "a" }, [text("k", "old")], [five]],
+    ["upsert", { from_attribute: "a" }, [text("k", "old")], [five]],
+  ])("%s %p of %p: %p", (action, rest, attributes, expected) => {
+    expect(set(action, rest)(...attributes)).toEqual(expected);
+  });
+});
+
 describe("attributes that stand several times", () => {
   const twice = [text("secret", "1"), text("a", "x"), text("secret", "2")];
 

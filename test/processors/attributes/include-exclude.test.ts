@@ -212,9 +212,9 @@ test("exclude by attributes counts only where its other properties match", () =>
 });
 
 describe("sections that are wrong for the signal", () => {
-  const create = (signal: Signal, include: object, log = testSettings().log) => {
+  const create = (signal: Signal, include: object) => {
     const body = { include, actions: [{ key: "a", action: "delete" }] };
-    factory.create({ config: factory.config.parse(body), signal, settings: testSettings({ log }) });
+    factory.create({ config: factory.config.parse(body), signal, settings: testSettings() });
   };
 
   test.each<[Signal, object, string]>([
@@ -231,6 +231,11 @@ describe("sections that are wrong for the signal", () => {
     ],
     [
       "traces",
+      strict({ metric_names: ["a"], services: ["b"] }),
+      "metric_names should not be specified for trace spans",
+    ],
+    [
+      "traces",
       strict({}),
       `at least one of "attributes", "libraries",  or "resources" field must be specified`,
     ],
@@ -242,23 +247,36 @@ describe("sections that are wrong for the signal", () => {
     [
       "logs",
       strict({ services: ["a"] }),
-      "services, span_names, and span_kinds are not valid for log records",
+      "services, span_names, span_kinds and metric_names are not valid for log records",
+    ],
+    [
+      "logs",
+      strict({ metric_names: ["a"], log_bodies: ["b"] }),
+      "services, span_names, span_kinds and metric_names are not valid for log records",
     ],
     [
       "logs",
       strict({}),
       `at least one of "attributes", "libraries", "span_kinds", "resources", "log_bodies", "log_severity_texts" or "log_severity_number" field must be specified`,
     ],
+    ...[
+      { span_names: ["a"] },
+      { span_kinds: ["a"] },
+      { log_bodies: ["a"] },
+      { log_severity_texts: ["a"] },
+      { log_severity_number: {} },
+    ].map((properties): [Signal, object, string] => [
+      "metrics",
+      strict({ metric_names: ["m"], ...properties }),
+      `"span_names", "span_kinds", "log_bodies", "log_severity_texts" and "log_severity_number" are not valid for metrics`,
+    ]),
+    [
+      "metrics",
+      strict({}),
+      `at least one of "metric_names" or "resources" field must be specified`,
+    ],
   ])("%s %p", (signal, include, message) => {
     expect(() => create(signal, include)).toThrow(message);
-  });
-
-  test("metrics: a section that says nothing of metrics is no section, and that is said", () => {
-    const warned: string[] = [];
-    const { log } = testSettings();
-    create("metrics", strict({ span_names: ["a"] }), { ...log, warn: (text) => warned.push(text) });
-    expect(warned).toEqual(["The section names no property of this signal: it has no effect."]);
-    expect(changes("metrics", { include: strict({ span_names: ["a"] }) }, {})).toBe(true);
   });
 });
 

@@ -126,13 +126,11 @@ describe("what is merged", () => {
     ]);
   });
 
-  test("without a label set no label goes; an empty one takes all", () => {
+  test.each([undefined, []])("label_set %p takes all labels", (labelSet) => {
     const points = [point({ a: "1" }, 1n), point({ a: "1" }, 2n), point({ a: "2" }, 4n)];
-    expect(valuesOf(aggregate("sum").run([gauge("m", ...points)])[0])).toEqual([
-      [{ a: "1" }, "3"],
-      [{ a: "2" }, "4"],
+    expect(valuesOf(aggregate("sum", labelSet).run([gauge("m", ...points)])[0])).toEqual([
+      [{}, "7"],
     ]);
-    expect(valuesOf(aggregate("sum", []).run([gauge("m", ...points)])[0])).toEqual([[{}, "7"]]);
   });
 
   test("summaries cannot be merged: they stay as they are, counted and said", () => {
@@ -285,6 +283,19 @@ describe("aggregate_label_values", () => {
     expect(valuesOf(tested().run([gauge("m", ...states)])[0])).toEqual([
       [{ state: "user" }, "1"],
       [{ state: "other" }, "9"],
+    ]);
+  });
+
+  test("a value that is no text counts as the empty one", () => {
+    const { run } = transformer({
+      include: "m",
+      action: "update",
+      operations: [{ ...join, aggregated_values: [""] }],
+    });
+    const points = [point({ state: "" }, 1n), point({ state: 7 }, 2n), point({ state: "x" }, 4n)];
+    expect(valuesOf(run([gauge("m", ...points)])[0])).toEqual([
+      [{ state: "other" }, "3"],
+      [{ state: "x" }, "4"],
     ]);
   });
 

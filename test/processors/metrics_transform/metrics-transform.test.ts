@@ -220,17 +220,15 @@ describe("values", () => {
     ]);
   });
 
-  test("a negative factor would turn the bounds of a histogram round", () => {
-    const metric = {
-      name: "m",
-      histogram: {
-        dataPoints: [point({}, undefined, { count: "1", sum: 2, bucketCounts: ["1"] })],
-      },
-    };
-    const { run, warnings } = scale(-1);
-    expect(run([metric])).toEqual([metric]);
-    expect(warnings).toHaveLength(1);
-  });
+  test.each(["histogram", "exponentialHistogram"])(
+    "a negative factor would turn the bounds of a %s round",
+    (kind) => {
+      const metric = { name: "m", [kind]: { dataPoints: [point({}, undefined, { sum: 2 })] } };
+      const { run, warnings } = scale(-1);
+      expect(run([metric])).toEqual([metric]);
+      expect(warnings).toHaveLength(1);
+    },
+  );
 });
 
 describe("combine", () => {
@@ -279,6 +277,29 @@ describe("combine", () => {
     expect(result.map(valuesOf)).toEqual([[[{ a: "2" }, "2"]], [[{ a: "1", kind: "read" }, "1"]]]);
   });
 
+  test.each([
+    ["^.*", "all$1", "all"],
+    ["^(a)", "a_$1", "a_a"],
+    ["^(m)", "b_$1", "b_$1"],
+  ])("references of new_name: %s as %s gives %s", (include, newName, name) => {
+    const { run } = transformer({
+      include,
+      match_type: "regexp",
+      action: "combine",
+      new_name: newName,
+      aggregation_type: "sum",
+    });
+    expect(namesOf(run([gauge(include.includes("a") ? "a" : "m", point({}, 1n))]))).toEqual([name]);
+  });
+
+  test("a summary is not combined, not even alone", () => {
+    const { process, warnings } = combine({ aggregation_type: "sum" });
+    const summary = { dataPoints: [point({}, undefined, { count: "1" })] };
+    const payload = payloadOf("metrics", metricsRequest([{ name: "read_bytes", summary }]));
+    expect(process(payload)).toBe(payload);
+    expect(warnings).toHaveLength(1);
+  });
+
   const other = gauge("write_bytes", point({}, 2n));
   test.each<[string, object, object]>([
     [
@@ -307,7 +328,7 @@ describe("combine", () => {
       { name: "write_bytes", sum: { dataPoints: [point({}, 1n)], aggregationTemporality: 2 } },
     ],
     [
-      "Summary metrics cannot be combined: write_bytes",
+      "summary metrics cannot be combined: write_bytes",
       gauge("read_bytes", point({}, 1n)),
       { name: "write_bytes", summary: { dataPoints: [point({}, undefined, { count: "1" })] } },
     ],

@@ -113,5 +113,5 @@ test("needs at least one action, and each must be right", () => {
   );
   expect(
     decodeConfig(factory.config, "attributes: [{key: a, action: x}]").problems.join(),
-  ).toContain(`error creating AttrProc due to unsupported action "x" at the 0-th actions`);
+  ).toContain(`error creating AttrProc due to unsupported action "x"`);
 });
