@@ -20,7 +20,7 @@ import { okHeaders, okTrailers, parseTimeout, statusHeaders } from "./grpc-heade
 import { errorCode } from "./http2/frame.ts";
 import { encodeHeaders } from "./http2/hpack.ts";
 import type { ServerStream, StreamUser } from "./http2/server-stream.ts";
-import { metadataOf } from "./metadata.ts";
+import { metadataOfStream } from "./metadata.ts";
 import { budgetFull, Reservation } from "./reservation.ts";
 import type { Route } from "./routes.ts";
 import { statusOf } from "./rpc-status.ts";
@@ -99,7 +99,7 @@ export class GrpcServerCall implements UnaryCall, StreamUser {
   }
 
   get metadata(): Metadata {
-    return metadataOf(this.#stream.headers);
+    return metadataOfStream(this.#stream.headers);
   }
 
   get peerAddress(): string {

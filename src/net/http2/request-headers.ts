@@ -1,7 +1,10 @@
 /** The header list of a request, checked as it is decoded (RFC 9113 section 8.2 and 8.3). */
 import type { Field } from "./hpack.ts";
 
-/** Lower-case names; repeated fields are joined. */
+/** Between the values of a repeated field: no value may contain it. */
+export const valueSeparator = "\0";
+
+/** Lower-case names; the values of a repeated field are joined by `valueSeparator`, those of cookie by `; `. */
 export type RequestHeaders = Readonly<Record<string, string>>;
 
 const pseudoHeaders: ReadonlySet<string> = new Set([":method", ":scheme", ":path", ":authority"]);
@@ -49,7 +52,9 @@ export class HeaderCollector {
       if (this.#sawRegular || before !== undefined) return this.#reject();
     } else this.#sawRegular = true;
     this.headers[name] =
-      before === undefined ? value : `${before}${name === "cookie" ? "; " : ", "}${value}`;
+      before === undefined
+        ? value
+        : `${before}${name === "cookie" ? "; " : valueSeparator}${value}`;
   };
 
   /** Whether it is a request; CONNECT is none that this server knows. */
