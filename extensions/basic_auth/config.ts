@@ -1,11 +1,14 @@
 /** Config of the basic_auth extension; keys and texts as upstream (contrib extension/basicauthextension). */
-import { optionalSection, secret, section, z } from "../../src/config/fields.ts";
+import { optionalSection, refused, secret, section, z } from "../../src/config/fields.ts";
+
+const secretProvider = refused("extensions that provide secrets do not exist in this version");
 
 const htpasswd = section({
   file: z.string().default("").describe("Path of an htpasswd file; read again when it changes."),
   inline: secret()
     .optional()
     .describe("The lines of such a file; of equal names they count more than the file's."),
+  secret_provider: secretProvider.describe("Extension that provides the entries."),
 }).describe("Checks the clients of a server.");
 
 const clientAuth = section({
@@ -16,6 +19,7 @@ const clientAuth = section({
     .string()
     .default("")
     .describe("File with the password; counts more than password."),
+  secret_provider: secretProvider.describe("Extension that provides name and password."),
 }).describe("Signs the requests of an exporter.");
 
 export const config = section({
@@ -26,7 +30,9 @@ export const config = section({
     const message = "only one of `htpasswd` or `client_auth` can be specified";
     context.addIssue({ code: "custom", message });
   }
-  if (value.htpasswd === undefined && value.client_auth === undefined) {
+  const { file = "", inline } = value.htpasswd ?? {};
+  const hasEntries = file !== "" || (inline?.reveal() ?? "") !== "";
+  if (!hasEntries && value.client_auth === undefined) {
     context.addIssue({ code: "custom", message: "no credential source provided" });
   }
 });

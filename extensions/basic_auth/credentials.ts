@@ -18,7 +18,7 @@ function serverCheck(htpasswd: () => Htpasswd) {
       if (header.slice(0, scheme.length).toLowerCase() !== scheme) {
         throw refusal("invalid authorization scheme prefix");
       }
-      const text = decoded(header.slice(scheme.length).trim());
+      const text = decoded(header.slice(scheme.length));
       const colon = text?.indexOf(":") ?? -1;
       if (text === undefined || colon < 0) throw refusal("invalid authorization format");
       if (await htpasswd().isValid(text.slice(0, colon), text.slice(colon + 1))) return;
@@ -27,9 +27,9 @@ function serverCheck(htpasswd: () => Htpasswd) {
   };
 }
 
-/** undefined: no base64. */
+/** undefined: no base64 of the standard alphabet, padded. */
 function decoded(base64: string): string | undefined {
-  const isBase64 = /^[\w+/-]+={0,2}$/u.test(base64);
+  const isBase64 = base64.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/u.test(base64);
   return isBase64 ? Buffer.from(base64, "base64").toString("utf8") : undefined;
 }
 

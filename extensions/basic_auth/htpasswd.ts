@@ -1,17 +1,17 @@
 /**
  * htpasswd entries, `name:secret` a line:
  *
- *     $2a$, $2b$, $2y$ (bcrypt)     $apr1$<salt>$<digest>     {SHA}<base64 of SHA-1>
- *     {SSHA}<base64 of SHA-1 and salt>     plain text
+ *     $2a$, $2b$, $2y$ (bcrypt)     $apr1$<salt>$<digest>     $1$<salt>$<digest>     {SHA}<base64 of SHA-1>
+ *     {SSHA}<base64 of SHA-1 and salt>     plain text, with nginx' {PLAIN} or without
  *
- * The formats of crypt(3) are refused by name: taken as plain text, as a format that is not known would be, their
+ * Other formats of crypt(3) are refused by name: taken as plain text, as a format that is not known would be, their
  * hash itself would be the password.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { TelemetryError } from "../../src/errors.ts";
 import { inSlices, loopSlicer } from "../../src/pdata/json/slices.ts";
-import { apr1Digest } from "./apr1.ts";
 import { bcryptDigest } from "./bcrypt.ts";
+import { md5CryptDigest } from "./md5-crypt.ts";
 
 type Matcher = (password: Buffer) => boolean | Promise<boolean>;
 
@@ -19,7 +19,6 @@ const unsupported: readonly (readonly [prefix: RegExp, name: string])[] = [
   [/^\$2x?\$/u, "an early bcrypt"],
   [/^\$5\$/u, "SHA-256 crypt (htpasswd -2)"],
   [/^\$6\$/u, "SHA-512 crypt (htpasswd -5)"],
-  [/^\$1\$/u, "MD5 crypt of Unix"],
   [/^\$(?:y|7|gy|argon2\w*|scrypt)\$/u, "a modern crypt hash"],
 ];
 
@@ -68,10 +67,14 @@ function matcherOf(name: string, secret: string, index: number): Matcher {
   if (secret.startsWith("{SHA}")) return sha1Matcher(secret.slice(5), index, 20, 20);
   if (secret.startsWith("{SSHA}")) return sha1Matcher(secret.slice(6), index, 21, 128);
   if (secret.startsWith("$2")) return bcryptMatcher(name, secret, index);
-  const apr1 = /^\$apr1\$([^$]{0,8})[^$]*\$(.*)$/u.exec(secret);
-  if (apr1 !== null) return (password) => isEqual(apr1Digest(password, apr1[1]!), apr1[2]!);
-  if (secret.startsWith("$apr1$")) throw invalid(index, "malformed $apr1$ hash");
-  return (password) => isEqual(password, secret);
+  const md5 = /^(\$(?:apr1|1)\$)([^$]{0,8})[^$]*\$(.*)$/u.exec(secret);
+  if (md5 !== null) {
+    const [, magic, salt, digest] = md5 as unknown as [string, string, string, string];
+    return (password) => isEqual(md5CryptDigest(password, magic, salt), digest);
+  }
+  if (/^\$(?:apr1|1)\$/u.test(secret)) throw invalid(index, "malformed MD5 hash");
+  const bare = secret.startsWith("{PLAIN}") ? secret.slice("{PLAIN}".length) : secret;
+  return (password) => isEqual(password, secret) || isEqual(password, bare);
 }
 
 function sha1Matcher(base64: string, index: number, least: number, most: number): Matcher {

@@ -6,6 +6,8 @@ import type { Metadata } from "../../src/transport.ts";
 const digestOf = (text: string) => createHash("sha256").update(text).digest();
 
 export class Bearer {
+  /** As configured, for texts. */
+  readonly #headerName: string;
   readonly #header: string;
   readonly #scheme: string;
   /** Of the whole header values: equal lengths, so that comparing takes equal time. */
@@ -13,6 +15,7 @@ export class Bearer {
   #sent = "";
 
   constructor(header: string, scheme: string) {
+    this.#headerName = header;
     this.#header = header.toLowerCase();
     this.#scheme = scheme === "" ? "" : `${scheme} `;
   }
@@ -24,8 +27,10 @@ export class Bearer {
 
   /** Bound: servers keep the function alone. The Collector's texts. */
   readonly authenticate = (metadata: Metadata): Promise<void> => {
-    const value = metadata.get(this.#header)?.[0] ?? "";
-    if (value === "") return refuse(`missing or empty authorization header: ${this.#header}`);
+    const value = metadata.get(this.#header)?.[0];
+    if (value === undefined) {
+      return refuse(`missing or empty authorization header: ${this.#headerName}`);
+    }
     const digest = digestOf(value);
     let isValid = false;
     // All of them: how long it takes must not say which one was near.

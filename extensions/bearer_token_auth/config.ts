@@ -1,8 +1,10 @@
 /** Config of the bearer_token_auth extension; keys and texts as upstream (contrib extension/bearertokenauthextension). */
-import { secret, section, z } from "../../src/config/fields.ts";
+import { refused, secret, section, z } from "../../src/config/fields.ts";
 
 /** RFC 9110, 5.1. */
 const headerName = /^[\w!#$%&'*+.^`|~-]+$/u;
+
+const notWaiting = "the start fails while `filename` cannot be read; start the service again then";
 
 export const config = section({
   header: z
@@ -23,6 +25,8 @@ export const config = section({
     .string()
     .default("")
     .describe("File with a token a line; read again when it changes. Counts more than the others."),
+  retry_on_failure: refused(notWaiting).describe("Trying again to read the file at start."),
+  wait_for_token_file: refused(notWaiting).describe("Waiting for the file at start."),
 }).superRefine((value, context) => {
   const fail = (message: string) => context.addIssue({ code: "custom", message });
   const token = value.token?.reveal() ?? "";

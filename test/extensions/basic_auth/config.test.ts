@@ -32,6 +32,10 @@ describe("upstream's cases", () => {
   });
 });
 
+test("an htpasswd without a source is no credential source", () => {
+  expect(messagesOf({ htpasswd: {} })).toEqual(["no credential source provided"]);
+});
+
 const directory = mkdtempSync(join(tmpdir(), "rmt-basic-auth-"));
 afterAll(() => rmSync(directory, { recursive: true }));
 
@@ -58,6 +62,14 @@ describe("the server's side, in the Collector's words", () => {
     ["Bearer abc", "invalid authorization scheme prefix"],
     ["Basic $$$", "invalid authorization format"],
     ["Basic ", "invalid authorization format"],
+    [
+      `Basic  ${Buffer.from("username1:password1").toString("base64")}`,
+      "invalid authorization format",
+    ],
+    [
+      `Basic ${Buffer.from("username1:pass").toString("base64url")}`,
+      "invalid authorization format",
+    ],
     [basic("username1"), "invalid authorization format"],
     [basic("username1:password2"), "invalid credentials"],
     [basic(":"), "invalid credentials"],

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
-import { apr1Digest } from "../../../extensions/basic_auth/apr1.ts";
 import { bcryptDigest } from "../../../extensions/basic_auth/bcrypt.ts";
 import { Htpasswd } from "../../../extensions/basic_auth/htpasswd.ts";
+import { md5CryptDigest } from "../../../extensions/basic_auth/md5-crypt.ts";
 import { runSteps } from "../../../src/pdata/json/slices.ts";
 
 /** Made with `openssl passwd -apr1`. */
@@ -18,7 +18,7 @@ const apr1Cases = [
 ] as const;
 
 test.each(apr1Cases)("apr1 of %j with salt %s", (password, salt, digest) => {
-  expect(apr1Digest(Buffer.from(password), salt)).toBe(digest);
+  expect(md5CryptDigest(Buffer.from(password), "$apr1$", salt)).toBe(digest);
 });
 
 /** Made with libxcrypt's crypt(3). */
@@ -45,6 +45,8 @@ describe("a right password passes and a wrong one does not", () => {
     ["plain text", "secret"],
     ["SHA-1", `{SHA}${sha}`],
     ["salted SHA-1", `{SSHA}${salted}`],
+    ["plain text as nginx writes it", "{PLAIN}secret"],
+    ["MD5 of Unix (openssl passwd -1)", "$1$Zq9./abc$Kz.jEqbgieoCF1gqvggsN."],
     ["apr1", "$apr1$Zq9./abc$n/pNjHu87WHTHVNxL6F5l1"],
     ["bcrypt", "$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"],
   ])("%s", async (_, secret) => {
@@ -71,16 +73,20 @@ describe("what cannot be checked is refused by name, not taken as plain text", (
     ["$2x$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a", "an early bcrypt"],
     ["$5$salt$x", "SHA-256 crypt (htpasswd -2)"],
     ["$6$salt$x", "SHA-512 crypt (htpasswd -5)"],
-    ["$1$salt$x", "MD5 crypt of Unix"],
     ["$y$j9T$x", "a modern crypt hash"],
   ])("%s", (secret, format) => {
     expect(() => new Htpasswd(`ok:x\nname:${secret}`)).toThrow(
       `cannot read htpasswd line 2: the password of "name" is ${format}: use bcrypt (htpasswd -B), $apr1$, {SSHA} or {SHA}`,
     );
   });
-  test.each(["{SHA}abc", "{SSHA}", "$apr1$nothing", "$2y$05$short"])("malformed %s", (secret) => {
-    expect(() => new Htpasswd(`name:${secret}`)).toThrow("cannot read htpasswd line 1: malformed");
-  });
+  test.each(["{SHA}abc", "{SSHA}", "$apr1$nothing", "$1$x", "$2y$05$short"])(
+    "malformed %s",
+    (secret) => {
+      expect(() => new Htpasswd(`name:${secret}`)).toThrow(
+        "cannot read htpasswd line 1: malformed",
+      );
+    },
+  );
   test("bcrypt that costs too much", () => {
     const hash = "abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a";
     expect(() => new Htpasswd(`name:$2y$15$${hash}`)).toThrow(

@@ -44,6 +44,10 @@ test.each([
   expect(messagesOf(keys)).toEqual([message]);
 });
 
+test.each(["retry_on_failure", "wait_for_token_file"] as const)("%s is refused", (key) => {
+  expect(z.globalRegistry.get(factory.config.shape[key])).toMatchObject({ effect: "refused" });
+});
+
 interface Offers extends ClientAuthenticator {
   readonly authenticate: Authenticate;
 }
@@ -58,11 +62,12 @@ const headers = (name: string, value: string) => new Map([[name, [value]]]);
 
 describe("the server's side, in the Collector's words", () => {
   test.each([
-    ["bearertokenauth/sometoken", "authorization", "Bearer sometoken"],
-    ["bearertokenauth/withscheme", "authorization", "MyScheme my-token"],
-    ["bearertokenauth/multipletokens", "authorization", "Bearer thistokenalsoworks"],
-    ["bearertokenauth/withheader", "x-custom-authorization", "my-token"],
-  ])("%s takes %s: %s", async (id, name, value) => {
+    ["bearertokenauth/sometoken", "Authorization", "Bearer sometoken"],
+    ["bearertokenauth/withscheme", "Authorization", "MyScheme my-token"],
+    ["bearertokenauth/multipletokens", "Authorization", "Bearer thistokenalsoworks"],
+    ["bearertokenauth/withheader", "X-Custom-Authorization", "my-token"],
+  ])("%s takes %s: %s", async (id, header, value) => {
+    const name = header.toLowerCase();
     // Servers keep the function alone.
     const { authenticate } = create(cases[id]).offers;
     await authenticate(headers(name, value));
@@ -72,7 +77,7 @@ describe("the server's side, in the Collector's words", () => {
     });
     await expect(authenticate(new Map())).rejects.toMatchObject({
       code: "UNAUTHENTICATED",
-      message: `missing or empty authorization header: ${name}`,
+      message: `missing or empty authorization header: ${header}`,
     });
   });
 });
@@ -94,7 +99,7 @@ describe("a token file", () => {
     );
 
   test("counts more than configured tokens, is read again when replaced, and keeps its tokens while it is broken", async () => {
-    writeFileSync(path, "one\r\n two \n\n");
+    writeFileSync(path, "one\r\n two # the second\n\n");
     const clock = new FakeClock();
     const said: string[] = [];
     const say = (message: string) => void said.push(message);

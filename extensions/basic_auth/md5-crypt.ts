@@ -1,7 +1,7 @@
 /**
- * Apache's MD5 crypt (`htpasswd -m`): a thousand rounds of MD5 over password and salt in changing order.
+ * MD5 crypt, Apache's (`htpasswd -m`) and Unix': a thousand rounds of MD5 over password and salt in changing order.
  *
- *     entry  = "$apr1$" salt "$" digest     salt: up to 8 characters     digest: 22 characters
+ *     entry  = magic salt "$" digest     magic: "$apr1$" or "$1$"     salt: up to 8 characters     digest: 22
  *     digest = the 16 bytes in the order below, 3 at a time as 4 characters of 6 bits, lowest bits first
  */
 import { createHash } from "node:crypto";
@@ -23,9 +23,9 @@ const md5 = (...parts: readonly Uint8Array[]) => {
 };
 
 /** The digest, as it stands behind the salt. */
-export function apr1Digest(password: Uint8Array, saltText: string): string {
+export function md5CryptDigest(password: Uint8Array, magic: string, saltText: string): string {
   const salt = Buffer.from(saltText, "latin1");
-  let sum = firstSum(password, salt);
+  let sum = firstSum(password, magic, salt);
   for (let round = 0; round < rounds; round++) {
     const isOdd = round % 2 === 1;
     const parts = [isOdd ? password : sum];
@@ -37,9 +37,9 @@ export function apr1Digest(password: Uint8Array, saltText: string): string {
   return encoded(sum);
 }
 
-function firstSum(password: Uint8Array, salt: Uint8Array): Buffer {
+function firstSum(password: Uint8Array, magic: string, salt: Uint8Array): Buffer {
   const inner = md5(password, salt, password);
-  const parts: Uint8Array[] = [password, Buffer.from("$apr1$"), salt];
+  const parts: Uint8Array[] = [password, Buffer.from(magic), salt];
   for (let left = password.length; left > 0; left -= 16) parts.push(inner.subarray(0, left));
   const zero = Buffer.from([0]);
   for (let bits = password.length; bits > 0; bits >>= 1) {
