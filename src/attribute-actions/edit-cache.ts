@@ -4,7 +4,7 @@
  */
 import { equalBytes, hashBytes } from "../pdata/series/hash.ts";
 import { Interned } from "../pdata/series/interned.ts";
-import { RawCache } from "../pdata/series/raw-cache.ts";
+import { Generations, RawCache } from "../pdata/series/raw-cache.ts";
 import { dataViewOf, Writer } from "../pdata/wire.ts";
 import { AttributeSet } from "./attribute-set.ts";
 
@@ -73,6 +73,7 @@ const maxBypassWindows = 16;
 export class EditCache<V = unknown> {
   readonly #edit: SetEdit<V>;
   readonly #maxEditedBytes: number;
+  readonly #generations: Generations;
   readonly #cache: RawCache<Edited>;
   readonly #set = new AttributeSet();
   #scratch = new Writer(scratchBytes);
@@ -101,12 +102,13 @@ export class EditCache<V = unknown> {
   constructor(edit: SetEdit<V>, maxBytes = 8 * 1024 * 1024) {
     this.#edit = edit;
     this.#maxEditedBytes = maxBytes / 2;
-    this.#cache = new RawCache(maxBytes);
+    this.#generations = new Generations(maxBytes);
+    this.#cache = new RawCache(this.#generations);
   }
 
   /** Bytes it holds, about. */
   get heldBytes(): number {
-    return this.#cache.heldBytes + this.#editedBytes + this.#previousEditedBytes;
+    return this.#generations.heldBytes + this.#editedBytes + this.#previousEditedBytes;
   }
 
   /** The outcome for the attribute fields `number` at [start, end), nothing else between them. */

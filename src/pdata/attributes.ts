@@ -93,7 +93,8 @@ export class AttributeCursor {
       if (c.number === 1) {
         this.keyStart = c.valueStart;
         this.keyEnd = c.valueEnd;
-      } else if (c.number === 2 && c.valueEnd > c.valueStart) {
+      } else if (c.number === 2 && setsMember(c.bytes, c.valueStart, c.valueEnd)) {
+        // A value given twice is merged: what sets no member changes nothing.
         this.valueStart = c.valueStart;
         this.valueEnd = c.valueEnd;
       }
@@ -138,6 +139,14 @@ export class AttributeCursor {
     const value = this.value();
     return typeof value === "string" ? value : undefined;
   }
+}
+
+const members = new Cursor();
+
+function setsMember(bytes: Uint8Array, start: number, end: number): boolean {
+  const c = members.reset(bytes, start, end);
+  while (c.next()) if (c.number <= 7) return true;
+  return false;
 }
 
 const finder = new AttributeCursor();

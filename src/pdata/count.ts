@@ -110,7 +110,7 @@ function countField(b: Uint8Array, start: number, end: number, number: number): 
       for (let shift = 7; ; shift += 7) {
         const byte = b[p]!;
         p = (p + 1) | 0;
-        if (shift < 28) length |= (byte & 127) << shift;
+        if (shift < 32) length |= (byte & 127) << shift;
         if (byte < 128) break;
       }
     }

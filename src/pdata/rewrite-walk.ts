@@ -86,6 +86,7 @@ export class RewriteWalk {
     place.resourceEnd = place.end;
     const verdict = this.#visitHead(this.#resource);
     if (verdict === drop) {
+      this.#expectOneHead(valueStart, valueEnd);
       patch.dropChild(requestLevel, fieldStart, valueEnd);
       this.itemsAdded -= countAt(this.#signal, "resource", this.#bytes, valueStart, valueEnd);
       return;
@@ -122,6 +123,7 @@ export class RewriteWalk {
     place.scopeEnd = place.end;
     const verdict = this.#visitHead(this.#scope);
     if (verdict === drop) {
+      this.#expectOneHead(valueStart, valueEnd);
       patch.dropChild(resourceLevel, fieldStart, valueEnd);
       this.itemsAdded -= countAt(this.#signal, "scope", this.#bytes, valueStart, valueEnd);
       return;
@@ -256,6 +258,13 @@ export class RewriteWalk {
       place.end = c.valueEnd;
       return;
     }
+  }
+
+  /** Of a head in several fields the callback has seen one: its word is not enough to drop the container. */
+  #expectOneHead(start: number, end: number): void {
+    const c = this.#search.reset(this.#bytes, start, end);
+    let heads = 0;
+    while (c.next()) if (c.number === 1 && ++heads > 1) meetIrregular();
   }
 
   /** Where the data field of a metric starts, -1 if it has none; notes the metric's kind. */

@@ -55,18 +55,20 @@ export function withoutGaps<S extends Signal>(
 ): Payload<S> | undefined {
   const left: Uint8Array[] = [];
   const leftItems: number[] = [];
-  const seams = new Set<number>();
-  let seam = 0;
+  const seams: number[] = [];
+  let nextSeam = 0;
+  let atSeam = false;
   for (const [i, part] of parts.entries()) {
-    if (payload.seams.includes(i)) seam = i;
+    if (payload.seams[nextSeam] === i) {
+      nextSeam++;
+      atSeam = true;
+    }
     if (part === undefined) continue;
-    if (!hasPart(parts, seam, i)) seams.add(left.length);
+    if (atSeam) seams.push(left.length);
+    atSeam = false;
     left.push(part);
     leftItems.push(partItems[i]!);
   }
   if (left.length === 0) return undefined;
-  return createPayload(payload.signal, left, leftItems, [...seams]);
+  return createPayload(payload.signal, left, leftItems, seams);
 }
-
-const hasPart = (parts: readonly unknown[], from: number, to: number) =>
-  parts.slice(from, to).some((part) => part !== undefined);

@@ -38,7 +38,8 @@ export class Cursor {
   next(): boolean {
     const b = this.bytes;
     let p = this.#position;
-    if (p >= this.#end) return false;
+    // Not `p >= end`: where unverified bytes are cut off within a field, the position is no number.
+    if (!(p < this.#end)) return false;
     this.fieldStart = p;
     let tag = b[p++]!;
     if (tag > 127) {
@@ -55,9 +56,11 @@ export class Cursor {
         length &= 127;
         for (let shift = 7; ; shift += 7) {
           const byte = b[p++]!;
-          if (shift < 28) length |= (byte & 127) << shift;
+          if (shift < 32) length |= (byte & 127) << shift;
           if (!(byte > 127)) break;
         }
+        // Never backwards, also in bytes that were not verified.
+        length &= 0x7fffffff;
       }
       this.valueStart = p;
       p += length;
@@ -303,6 +306,21 @@ export class Writer {
     this.reserve(4);
     this.#view.setUint32(this.position, value >>> 0, true);
     this.position += 4;
+  }
+
+  /** Non-negative integers up to 2^53, eight bytes each. */
+  fixed64s(values: Float64Array): void {
+    this.reserve(values.length * 8);
+    const view = this.#view;
+    let p = this.position;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      const high = Math.floor(value / 0x1_0000_0000);
+      view.setUint32(p, value - high * 0x1_0000_0000, true);
+      view.setUint32(p + 4, high, true);
+      p += 8;
+    }
+    this.position = p;
   }
 
   double(value: number): void {

@@ -12,6 +12,8 @@ export interface Attribute {
   readonly text: string;
   /** Field number of the value in AnyValue; 0: no value. */
   readonly type: number;
+  /** A text value's bytes, each as a character, where it may not be UTF-8: the text would not tell it from others. */
+  readonly raw?: string;
 }
 
 /** The KeyValue fields `number` of the message at [start, end), sorted by key. */
@@ -36,14 +38,30 @@ export function compareText(a: string, b: string): number {
 }
 
 function decodeKeyValue(bytes: Uint8Array, start: number, end: number): Attribute {
+  const { key, value } = splitKeyValue(bytes, start, end);
+  const { type, raw } = value;
+  const text = textOf(value);
+  return raw === undefined ? { key, text, type } : { key, text, type, raw };
+}
+
+function splitKeyValue(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): { key: string; value: AnyValue } {
   const cursor = new Cursor().reset(bytes, start, end);
   let key = "";
   let value: AnyValue = absent;
   while (cursor.next()) {
-    if (cursor.number === 1) key = cursor.string();
-    else if (cursor.number === 2) value = decodeValue(bytes, cursor.valueStart, cursor.valueEnd);
+    if (cursor.number === 1) {
+      key = cursor.string();
+    } else if (cursor.number === 2) {
+      const given = decodeValue(bytes, cursor.valueStart, cursor.valueEnd);
+      // A value given twice is merged: what sets no member changes nothing.
+      if (given.type !== 0) value = given;
+    }
   }
-  return { key, text: textOf(value), type: value.type };
+  return { key, value };
 }
 
 type Json = string | number | bigint | boolean | null | Json[] | Map<string, Json>;
@@ -51,8 +69,11 @@ type Json = string | number | bigint | boolean | null | Json[] | Map<string, Jso
 interface AnyValue {
   readonly type: number;
   readonly json: Json;
+  readonly raw?: string;
 }
 
+/** Stands in texts where the bytes were no UTF-8. */
+const replacement = "\u{FFFD}";
 const absent: AnyValue = { type: 0, json: null };
 
 function textOf({ type, json }: AnyValue): string {
@@ -66,7 +87,11 @@ function decodeValue(bytes: Uint8Array, start: number, end: number): AnyValue {
   let value = absent;
   while (cursor.next()) {
     const json = decodeMember(cursor);
-    if (json !== undefined) value = { type: cursor.number, json };
+    if (json === undefined) continue;
+    value = { type: cursor.number, json };
+    if (typeof json === "string" && json.includes(replacement)) {
+      value = { ...value, raw: Buffer.from(cursor.view()).toString("latin1") };
+    }
   }
   return value;
 }
@@ -103,13 +128,7 @@ function children(list: Cursor): [start: number, end: number][] {
 }
 
 function entry(bytes: Uint8Array, start: number, end: number): [string, Json] {
-  const cursor = new Cursor().reset(bytes, start, end);
-  let key = "";
-  let value = absent;
-  while (cursor.next()) {
-    if (cursor.number === 1) key = cursor.string();
-    else if (cursor.number === 2) value = decodeValue(bytes, cursor.valueStart, cursor.valueEnd);
-  }
+  const { key, value } = splitKeyValue(bytes, start, end);
   return [key, value.json];
 }
 
@@ -127,5 +146,9 @@ function jsonText(value: Json): string {
 
 /** Equal for equal sets, whatever their order; `attributes` are sorted by key. */
 export function canonicalText(attributes: readonly Attribute[]): string {
-  return JSON.stringify(attributes.map(({ key, text, type }) => [key, type, text]));
+  return JSON.stringify(
+    attributes.map(({ key, text, type, raw }) =>
+      raw === undefined ? [key, type, text] : [key, type, text, raw],
+    ),
+  );
 }

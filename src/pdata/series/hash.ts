@@ -4,10 +4,16 @@
  */
 import { randomBytes } from "../../node-crypto.ts";
 
-/** Chosen anew in each process, so that a sender cannot choose attributes that collide. */
-const processSeed = randomBytes(4).readInt32LE();
+/**
+ * Chosen anew in each process, so that a sender cannot choose attributes that collide. The factors too: with known
+ * ones, words can be chosen that cancel each other out whatever the seed is (Aumasson and Bernstein, 2012).
+ */
+const secrets = randomBytes(12);
+const processSeed = secrets.readInt32LE(0);
+const firstFactor = secrets.readInt32LE(4) | 1;
+const secondFactor = secrets.readInt32LE(8) | 1;
 
-/** 32-bit hash (MurmurHash3's mixing) of [start, end), continued from `before`. */
+/** 32-bit hash (MurmurHash3's mixing, with factors of its own) of [start, end), continued from `before`. */
 export function hashBytes(view: DataView, start: number, end: number, before = 0): number {
   let h = (before ^ processSeed) | 0;
   let p = start | 0;
@@ -24,8 +30,8 @@ export function hashBytes(view: DataView, start: number, end: number, before = 0
 }
 
 function mix(h: number, word: number): number {
-  let k = Math.imul(word, 0xcc9e2d51);
-  k = Math.imul((k << 15) | (k >>> 17), 0x1b873593);
+  let k = Math.imul(word, firstFactor);
+  k = Math.imul((k << 15) | (k >>> 17), secondFactor);
   h ^= k;
   return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
 }

@@ -18,6 +18,10 @@ export interface Memos {
 
 const emptySlab: Slab = { bytes: new Uint8Array(0), view: new DataView(new ArrayBuffer(0)) };
 
+/** Generations of what is in no cache: evicted, or never in one because it or its parent is too large. */
+export const evicted = -1;
+export const passing = -2;
+
 /**
  * What was recognised by its raw bytes within its parent. Belongs to the cache it came from; `memo` belongs to
  * the user of that cache. The same object means the same content, never the converse: an evicted object comes
@@ -27,10 +31,10 @@ export abstract class Interned<Self = unknown, M = unknown> {
   readonly hash: number;
   /** Anything that follows from the content alone. */
   memo: M | undefined = undefined;
-  /** What came next last time: usually what comes next this time. */
+  /** What came next last time: usually what comes next this time. Both are in the cache; see `follow`. */
   follower: Self | undefined = undefined;
-  /** The generation of the cache that holds it; -1: evicted. */
-  generation = -1;
+  /** The generation of the cache that holds it; below 0: none does. */
+  generation = evicted;
   slab: Slab = emptySlab;
   offset = 0;
   readonly length: number;
@@ -41,7 +45,19 @@ export abstract class Interned<Self = unknown, M = unknown> {
   }
 
   abstract readonly parent: Interned | undefined;
+
+  /** Bytes of what was decoded from the key, about. */
+  get decodedBytes(): number {
+    return 0;
+  }
 }
+
+/** A decoded attribute's object and the heads of its two texts. */
+const attributeBytes = 100;
+
+/** Texts have up to two bytes a byte of the key. */
+const decodedFrom = (length: number, attributes: readonly Attribute[]) =>
+  length * 2 + attributes.length * attributeBytes;
 
 /**
  * A key that is put together begins with a number: for resources and scopes the length of that message (the
@@ -63,6 +79,10 @@ export class Resource<M extends Memos = Memos> extends Interned<Resource<M>, M["
     super(hash, headerBytes + key.length);
     this.schemaUrl = Buffer.from(key.subarray(resourceLength)).toString();
     this.attributes = decodeAttributes(key, 0, resourceLength, 1);
+  }
+
+  override get decodedBytes(): number {
+    return decodedFrom(this.length, this.attributes);
   }
 
   /** The content as text; equal for equal content. */
@@ -93,6 +113,10 @@ export class Scope<M extends Memos = Memos> extends Interned<Scope<M>, M["scope"
     this.name = name;
     this.version = version;
     this.attributes = decodeAttributes(key, 0, scopeLength, 3);
+  }
+
+  override get decodedBytes(): number {
+    return decodedFrom(this.length, this.attributes);
   }
 
   get canonical(): string {
@@ -144,6 +168,10 @@ export class Metric<M extends Memos = Memos> extends Interned<Metric<M>, M["metr
     this.description = description;
     this.unit = unit;
     this.metadata = decodeAttributes(key, 0, key.length, 12);
+  }
+
+  override get decodedBytes(): number {
+    return decodedFrom(this.length, this.metadata);
   }
 
   get kind(): DataKind {

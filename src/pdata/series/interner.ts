@@ -13,12 +13,17 @@ import {
 } from "./interned.ts";
 import { layouts, type PointLayout } from "./kinds.ts";
 import { lengthAt, lengthEnd, Point, skipValue } from "./point.ts";
-import { RawCache } from "./raw-cache.ts";
+import { Generations, RawCache, slabBytes } from "./raw-cache.ts";
 
 /** Called for each point in order; the point is reused and must not be kept. */
 export type PointSink<M extends Memos = Memos> = (point: Point<M>) => void;
 
 const defaultMaxBytes = 32 * 1024 * 1024;
+const scratchBytes = 1024;
+/** A larger one is not kept for the next payload. */
+const keptScratchBytes = 256 * 1024;
+const empty = new Uint8Array(0);
+const emptyView = new DataView(empty.buffer);
 
 /**
  * Reads metric payloads and says of each point which series it belongs to, recognised by its raw bytes.
@@ -28,6 +33,7 @@ const defaultMaxBytes = 32 * 1024 * 1024;
  *     ExportMetricsServiceRequest > ResourceMetrics > ScopeMetrics > Metric > Gauge … > point
  */
 export class SeriesInterner<M extends Memos = Memos> {
+  readonly #generations: Generations;
   readonly #resources: RawCache<Resource<M>>;
   readonly #scopes: RawCache<Scope<M>>;
   readonly #metrics: RawCache<Metric<M>>;
@@ -35,7 +41,7 @@ export class SeriesInterner<M extends Memos = Memos> {
   readonly #point = new Point<M>();
   readonly #cursor = new Cursor();
   /** Keys that do not lie in one piece are put together here. */
-  #scratch = newScratch(1024);
+  #scratch = newScratch(scratchBytes);
   #scratchUsed = 0;
   /** The last object of each level, whose follower is tried first. */
   #lastResource: Resource<M> | undefined;
@@ -45,20 +51,17 @@ export class SeriesInterner<M extends Memos = Memos> {
 
   /** Keeps at most about maxBytes of what it has seen; state belongs to its user. */
   constructor(maxBytes = defaultMaxBytes) {
-    this.#resources = new RawCache(maxBytes / 16);
-    this.#scopes = new RawCache(maxBytes / 16);
-    this.#metrics = new RawCache(maxBytes / 8);
-    this.#allSeries = new RawCache((maxBytes * 3) / 4);
+    this.#generations = new Generations(maxBytes);
+    // A Java process's command line, which resources may hold twice, can be tens of kilobytes.
+    this.#resources = new RawCache(this.#generations, slabBytes);
+    this.#scopes = new RawCache(this.#generations);
+    this.#metrics = new RawCache(this.#generations);
+    this.#allSeries = new RawCache(this.#generations);
   }
 
   /** Bytes of the interned objects, about. */
   get heldBytes(): number {
-    return (
-      this.#resources.heldBytes +
-      this.#scopes.heldBytes +
-      this.#metrics.heldBytes +
-      this.#allSeries.heldBytes
-    );
+    return this.#generations.heldBytes;
   }
 
   forEachPoint(payload: Payload<"metrics">, sink: PointSink<M>): void {
@@ -70,6 +73,15 @@ export class SeriesInterner<M extends Memos = Memos> {
         if (cursor.number === 1) this.#resourceMetrics(cursor.valueStart, cursor.valueEnd, sink);
       }
     }
+    this.#letGo();
+  }
+
+  /** Between payloads it keeps neither the last one's bytes alive nor the room for one huge key. */
+  #letGo(): void {
+    this.#point.bytes = empty;
+    this.#point.view = emptyView;
+    this.#cursor.reset(empty);
+    if (this.#scratch.bytes.length > keptScratchBytes) this.#scratch = newScratch(scratchBytes);
   }
 
   #resourceMetrics(start: number, end: number, sink: PointSink<M>): void {
@@ -177,10 +189,10 @@ export class SeriesInterner<M extends Memos = Memos> {
       const small = b[p + 1]! < 128 || (tag !== 0x10 && tag !== 0x18);
       if (tag > 127 || !small) return this.#overlongTraits(layout, start, end);
       if (tag === 0x10) temporality = b[p + 1]!;
-      else if (tag === 0x18) monotonic = b[p + 1] !== 0 && layout.kind === "sum";
+      else if (tag === 0x18) monotonic = b[p + 1] !== 0;
       p = skipValue(b, (p + 1) | 0, tag & 7);
     }
-    return { layout, temporality: temporality > 2 ? 0 : temporality, monotonic };
+    return traitsOf(layout, temporality, monotonic);
   }
 
   /** The same where varints are written longer than they need be. */
@@ -190,9 +202,9 @@ export class SeriesInterner<M extends Memos = Memos> {
     let monotonic = false;
     while (cursor.next()) {
       if (cursor.number === 2) temporality = cursor.varint();
-      else if (cursor.number === 3) monotonic = cursor.varint() !== 0 && layout.kind === "sum";
+      else if (cursor.number === 3) monotonic = cursor.varint() !== 0;
     }
-    return { layout, temporality: temporality > 2 ? 0 : temporality, monotonic };
+    return traitsOf(layout, temporality, monotonic);
   }
 
   #points(metric: Metric<M>, start: number, end: number, sink: PointSink<M>): void {
@@ -269,7 +281,7 @@ export class SeriesInterner<M extends Memos = Memos> {
       expected !== undefined &&
       expected.length === length &&
       expected.parent === metric &&
-      expected.generation !== -1 &&
+      expected.generation >= 0 &&
       equalBytes(view, start, expected.slab.view, expected.offset, length)
     ) {
       this.#allSeries.keep(expected);
@@ -290,7 +302,7 @@ export class SeriesInterner<M extends Memos = Memos> {
       length,
       (h) => new Series<M>(metric, h, length),
     );
-    if (this.#lastSeries !== undefined) this.#lastSeries.follower = series;
+    follow(this.#lastSeries, series);
     this.#lastSeries = series;
     return series;
   }
@@ -346,7 +358,7 @@ export class SeriesInterner<M extends Memos = Memos> {
       expected !== undefined &&
       expected.length === length &&
       expected.parent === parent &&
-      expected.generation !== -1 &&
+      expected.generation >= 0 &&
       equalBytes(view, 0, expected.slab.view, expected.offset, length)
     ) {
       cache.keep(expected);
@@ -354,9 +366,23 @@ export class SeriesInterner<M extends Memos = Memos> {
     }
     const hash = hashBytes(view, 0, length, parent?.hash);
     const found = cache.intern(parent, hash, view, 0, length, create);
-    if (last !== undefined) last.follower = found;
+    follow(last, found);
     return found;
   }
+}
+
+/** Only between objects of the cache: others would hold one another, a chain without a bound. */
+function follow<T extends Interned<T>>(last: T | undefined, found: T): void {
+  if (last !== undefined && last.generation >= 0 && found.generation >= 0) last.follower = found;
+}
+
+/** What is unknown, or of a kind that does not have it, counts as absent. */
+function traitsOf(layout: PointLayout, temporality: number, monotonic: boolean): DataTraits {
+  return {
+    layout,
+    temporality: layout.temporality && temporality <= 2 ? temporality : 0,
+    monotonic: monotonic && layout.kind === "sum",
+  };
 }
 
 function newScratch(length: number): { bytes: Uint8Array; view: DataView } {

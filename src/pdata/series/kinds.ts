@@ -12,6 +12,8 @@ export interface PointLayout {
   readonly exemplars: number;
   /** Whether fields 4 and 6 are a number's value. */
   readonly number: boolean;
+  /** Whether field 2 beside the points is an aggregation temporality. */
+  readonly temporality: boolean;
 }
 
 const number = (kind: DataKind, field: number): PointLayout => ({
@@ -21,6 +23,7 @@ const number = (kind: DataKind, field: number): PointLayout => ({
   flags: 8,
   exemplars: 5,
   number: true,
+  temporality: kind === "sum",
 });
 
 const other = (
@@ -29,7 +32,15 @@ const other = (
   attributes: number,
   flags: number,
   exemplars: number,
-): PointLayout => ({ kind, field, attributes, flags, exemplars, number: false });
+): PointLayout => ({
+  kind,
+  field,
+  attributes,
+  flags,
+  exemplars,
+  number: false,
+  temporality: kind !== "summary",
+});
 
 const all: readonly PointLayout[] = [
   number("gauge", 5),
