@@ -94,9 +94,6 @@ function pipelinez({ service, nowMs }: PageSource) {
   };
 }
 
-/** Names come from senders. */
-const longestName = 200;
-
 function seriesz() {
   const reports = cardinalityReports();
   const components: Table = {
@@ -115,17 +112,12 @@ function seriesz() {
     heading: "Metrics with the most series",
     columns: ["Component", "Metric", "Series", "Overflow points"],
     rows: reports.flatMap(({ component, top }) =>
-      top.map(({ metric, series, overflowPoints }) => [
-        component,
-        metric.slice(0, longestName),
-        series,
-        overflowPoints,
-      ]),
+      top.map(({ metric, series, overflowPoints }) => [component, metric, series, overflowPoints]),
     ),
     empty: "None.",
   };
   const notes = [
-    "What stateful components keep of series. Overflow: points beyond the limit, which share one series a metric.",
+    "What stateful components keep of series. Overflow: points beyond the limit, which share one series a metric or are refused.",
   ];
   return { title: "Series", notes, tables: [components, metrics] };
 }

@@ -1,4 +1,5 @@
 import type { Settings } from "../../src/component.ts";
+import { isLess } from "../../src/metrics/point-codec.ts";
 import { type Conversion, cumulative, delta } from "../../src/metrics/temporality-converter.ts";
 import type { TemporalityStageOptions } from "../../src/metrics/temporality-stage.ts";
 import type { CumulativeToDeltaConfig, InitialValue } from "./config.ts";
@@ -6,12 +7,12 @@ import { exponentialDelta } from "./exponential-delta.ts";
 import { histogramDelta } from "./histogram-delta.ts";
 import { metricChoice } from "./metric-choice.ts";
 import { numberDelta } from "./number-delta.ts";
-import { explanations, type FirstPoints, type Last, type Reason } from "./reasons.ts";
+import { explanations, type FirstPoints, type LastPoint, type Reason } from "./reasons.ts";
 
 export function cumulativeToDelta(
   config: CumulativeToDeltaConfig,
   settings: Settings,
-): TemporalityStageOptions<Last, Reason> {
+): TemporalityStageOptions<LastPoint, Reason> {
   const first = firstPoints(config.initial_value as InitialValue, settings.clock.now());
   return {
     conversion: conversion(config, first),
@@ -25,7 +26,10 @@ export function cumulativeToDelta(
   };
 }
 
-function conversion(config: CumulativeToDeltaConfig, first: FirstPoints): Conversion<Last, Reason> {
+function conversion(
+  config: CumulativeToDeltaConfig,
+  first: FirstPoints,
+): Conversion<LastPoint, Reason> {
   const isChosen = metricChoice(config);
   return {
     temporality: delta,
@@ -43,7 +47,10 @@ function conversion(config: CumulativeToDeltaConfig, first: FirstPoints): Conver
 
 /** auto: a series that began after the service has been seen from its beginning. */
 function firstPoints(initialValue: InitialValue, serviceStartMs: number): FirstPoints {
+  if (initialValue !== "auto") return () => initialValue === "keep";
   const serviceStartNs = BigInt(Math.floor(serviceStartMs)) * 1_000_000n;
-  if (initialValue !== "auto") return { isKept: () => initialValue === "keep" };
-  return { isKept: (startNs, timeNs) => startNs >= serviceStartNs && startNs !== timeNs };
+  const high = Number(serviceStartNs >> 32n);
+  const low = Number(serviceStartNs & 0xffff_ffffn);
+  return ({ startHigh, startLow, timeHigh, timeLow }) =>
+    !isLess(startHigh, startLow, high, low) && (startHigh !== timeHigh || startLow !== timeLow);
 }

@@ -1,7 +1,7 @@
-import type { ExponentialHistogram } from "../../src/metrics/exponential-histogram.ts";
+import { isLess } from "../../src/metrics/point-codec.ts";
 import type { Explanations } from "../../src/metrics/point-findings.ts";
-import type { SeriesState } from "../../src/metrics/series-states.ts";
-import type { PointInHand } from "../../src/metrics/temporality-converter.ts";
+import type { PointInHand } from "../../src/metrics/point-list.ts";
+import { SeriesState } from "../../src/metrics/series-state.ts";
 
 /** Why a point is dropped, or what is counted of one that goes on. */
 export type Reason =
@@ -30,48 +30,21 @@ export const explanations: Explanations<Reason> = {
 };
 
 /** The last point of a series. */
-export interface LastPoint extends SeriesState {
-  readonly timeNs: bigint;
-}
+export abstract class LastPoint extends SeriesState {
+  timeHigh = 0;
+  timeLow = 0;
 
-export interface LastNumber extends LastPoint {
-  readonly value: number | bigint;
-}
-
-export interface LastHistogram extends LastPoint {
-  readonly count: number;
-  readonly sum: number | undefined;
-  readonly counts: Float64Array;
-  readonly bounds: Float64Array;
-}
-
-export interface LastExponential extends LastPoint {
-  readonly count: number;
-  readonly scale: number;
-  readonly histogram: ExponentialHistogram;
-}
-
-export type Last = LastNumber | LastHistogram | LastExponential;
-export type CumulativePoint = PointInHand<Last, Reason>;
-
-/** What all kinds of points ask. */
-export interface FirstPoints {
-  /** Whether the first point of a series is a delta since its start. */
-  isKept(startNs: bigint, timeNs: bigint): boolean;
-}
-
-/** A delta begins where the last point stood, but never behind its own end. */
-export const startOf = (last: LastPoint, timeNs: bigint): bigint =>
-  last.timeNs > timeNs ? timeNs : last.timeNs;
-
-let lastStartNs = 0n;
-let lastStart = "0";
-
-/** A start time as a part of a key; the points of one process mostly have the same. */
-export function startKey(startNs: bigint): string {
-  if (startNs !== lastStartNs) {
-    lastStartNs = startNs;
-    lastStart = startNs.toString(36);
+  setTime({ timeHigh, timeLow }: CumulativePoint): void {
+    this.timeHigh = timeHigh;
+    this.timeLow = timeLow;
   }
-  return lastStart;
+
+  isAfter({ timeHigh, timeLow }: CumulativePoint): boolean {
+    return isLess(timeHigh, timeLow, this.timeHigh, this.timeLow);
+  }
 }
+
+export type CumulativePoint = PointInHand<LastPoint, Reason>;
+
+/** What all kinds of points ask: whether the first point of a series is a delta since its start. */
+export type FirstPoints = (point: CumulativePoint) => boolean;

@@ -4,11 +4,11 @@ import { type DeltaToCumulativeConfig, maxSeriesOf } from "./config.ts";
 import { exponentialTotal } from "./exponential-total.ts";
 import { histogramTotal } from "./histogram-total.ts";
 import { numberTotal } from "./number-total.ts";
-import { type AnyTotal, explanations, type Reason } from "./totals.ts";
+import { explanations, type Reason, type Total } from "./totals.ts";
 
 export function deltaToCumulative(
   config: DeltaToCumulativeConfig,
-): TemporalityStageOptions<AnyTotal, Reason> {
+): TemporalityStageOptions<Total, Reason> {
   return {
     conversion,
     explanations,
@@ -21,7 +21,7 @@ export function deltaToCumulative(
   };
 }
 
-const conversion: Conversion<AnyTotal, Reason> = {
+const conversion: Conversion<Total, Reason> = {
   temporality: cumulative,
   takes: ({ temporality }) => temporality === delta,
   convert(point, out) {

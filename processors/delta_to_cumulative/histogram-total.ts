@@ -1,47 +1,124 @@
 import {
+  bytesOfBuckets,
   copyWithout,
+  type HistogramBuckets,
   type HistogramPoint,
+  type HistogramValues,
+  hasSum,
+  haveSameBounds,
   histogramFields,
+  ownBuckets,
   readHistogram,
-  sameArrays,
   writeHistogram,
   writeStart,
 } from "../../src/metrics/point-codec.ts";
 import type { Outcome } from "../../src/metrics/temporality-converter.ts";
 import type { Writer } from "../../src/pdata/wire.ts";
-import {
-  type DeltaPoint,
-  type HistogramTotal,
-  joined,
-  orderProblem,
-  type Reason,
-} from "./totals.ts";
+import { type DeltaPoint, orderProblem, type Reason, Total, wordsOfTimes } from "./totals.ts";
+
+const bytesOf = (buckets: HistogramBuckets) => 120 + bytesOfBuckets(buckets);
+/** Beside the counts. */
+const wordsOfHead = wordsOfTimes + 5;
+
+class HistogramTotal extends Total implements HistogramValues {
+  declare shape: HistogramBuckets;
+  count = 0;
+  has = 0;
+  sum = Number.NaN;
+  min = Number.NaN;
+  max = Number.NaN;
+
+  constructor(point: DeltaPoint, read: HistogramPoint) {
+    super();
+    this.begin(point, read);
+  }
+
+  get counts(): Float64Array {
+    return this.shape.counts;
+  }
+
+  get heldBytes(): number {
+    return bytesOf(this.shape);
+  }
+
+  get words(): number {
+    return wordsOfHead + this.shape.counts.length;
+  }
+
+  begin(point: DeltaPoint, read: HistogramPoint): void {
+    this.beginTimes(point);
+    this.shape = ownBuckets(read);
+    this.count = read.count;
+    this.has = read.has;
+    this.min = read.min;
+    this.max = read.max;
+    this.#setSum(read.sum);
+  }
+
+  /** What only one of the two knows is unknown of both. */
+  add(point: DeltaPoint, read: HistogramPoint): void {
+    this.extendTimes(point);
+    this.count += read.count;
+    this.has &= read.has;
+    this.min = Math.min(this.min, read.min);
+    this.max = Math.max(this.max, read.max);
+    this.#setSum(this.sum + read.sum);
+    const { counts } = this.shape;
+    for (let i = 0; i < counts.length; i++) counts[i]! += read.counts[i]!;
+  }
+
+  #setSum(sum: number): void {
+    this.sum = sum;
+    if (!Number.isFinite(sum)) this.has &= ~hasSum;
+  }
+
+  save(to: Float64Array, at: number): void {
+    this.saveTimes(to, at);
+    let i = at + wordsOfTimes;
+    to[i++] = this.count;
+    to[i++] = this.has;
+    to[i++] = this.sum;
+    to[i++] = this.min;
+    to[i++] = this.max;
+    const { counts } = this.shape;
+    for (let k = 0; k < counts.length; k++) to[i++] = counts[k]!;
+  }
+
+  load(from: Float64Array, at: number): void {
+    this.loadTimes(from, at);
+    let i = at + wordsOfTimes;
+    this.count = from[i++]!;
+    this.has = from[i++]!;
+    this.sum = from[i++]!;
+    this.min = from[i++]!;
+    this.max = from[i++]!;
+    const { counts } = this.shape;
+    for (let k = 0; k < counts.length; k++) counts[k] = from[i++]!;
+  }
+}
 
 export function histogramTotal(point: DeltaPoint, out: Writer): Outcome<Reason> {
   const { series, states } = point;
+  if (point.noRecordedValue) return "kept";
   const read = readHistogram(point);
-  if (read.noRecordedValue) return "kept";
-  const total = states.find(series, "") as HistogramTotal | undefined;
-  const begun = beginning(read);
-  if (total === undefined) return states.set(series, "", begun) ? "kept" : "limit";
-  const problem = orderProblem(point, read, total);
+  const total = states.find(series, "", 0, 0) as HistogramTotal | undefined;
+  if (total === undefined) {
+    return states.add(series, "", 0, 0, new HistogramTotal(point, read)) ? "kept" : "limit";
+  }
+  const problem = orderProblem(point, total);
   if (problem !== undefined) return problem;
-  const next = isAddable(point, read, total) ? sumOf(begun, total) : begun;
-  if (!states.set(series, "", next)) return "limit";
+  const isAdded = isAddable(point, read, total);
+  if (!states.change(total, isAdded ? total.heldBytes : bytesOf(read))) return "limit";
+  if (isAdded) total.add(point, read);
+  else total.begin(point, read);
   copyWithout(point, histogramFields, out);
-  writeStart(next.startNs, out);
-  writeHistogram(next, out);
+  writeStart(total.beginHigh, total.beginLow, out);
+  writeHistogram(total, out);
   return "written";
 }
 
-function beginning(read: HistogramPoint): HistogramTotal {
-  const { startNs, timeNs, count, sum, min, max, counts, bounds } = read;
-  const heldBytes = 120 + counts.byteLength + bounds.byteLength;
-  return { startNs, timeNs, count, sum: finite(sum), min, max, counts, bounds, heldBytes };
-}
-
 function isAddable(point: DeltaPoint, read: HistogramPoint, total: HistogramTotal): boolean {
-  if (read.counts.length !== total.counts.length || !sameArrays(read.bounds, total.bounds)) {
+  if (!haveSameBounds(read, total.shape)) {
     point.note("bounds_changed");
     return false;
   }
@@ -49,30 +126,3 @@ function isAddable(point: DeltaPoint, read: HistogramPoint, total: HistogramTota
   point.note("overflow");
   return false;
 }
-
-/** What only one of the two knows is unknown of both. */
-function sumOf(delta: HistogramTotal, total: HistogramTotal): HistogramTotal {
-  return {
-    ...total,
-    ...joined(delta, total),
-    count: total.count + delta.count,
-    sum: finite(both(total.sum, delta.sum, (a, b) => a + b)),
-    min: both(total.min, delta.min, Math.min),
-    max: both(total.max, delta.max, Math.max),
-    counts: countSum(total.counts, delta.counts),
-  };
-}
-
-function countSum(a: Float64Array, b: Float64Array): Float64Array {
-  const sum = new Float64Array(a.length);
-  for (let i = 0; i < a.length; i++) sum[i] = a[i]! + b[i]!;
-  return sum;
-}
-
-const finite = (value: number | undefined) => (Number.isFinite(value) ? value : undefined);
-
-const both = (
-  a: number | undefined,
-  b: number | undefined,
-  combine: (a: number, b: number) => number,
-) => (a === undefined || b === undefined ? undefined : combine(a, b));

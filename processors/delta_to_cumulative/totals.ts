@@ -1,7 +1,7 @@
-import type { ExponentialHistogram } from "../../src/metrics/exponential-histogram.ts";
+import { isLess } from "../../src/metrics/point-codec.ts";
 import type { Explanations } from "../../src/metrics/point-findings.ts";
-import type { SeriesState } from "../../src/metrics/series-states.ts";
-import type { PointInHand } from "../../src/metrics/temporality-converter.ts";
+import type { PointInHand } from "../../src/metrics/point-list.ts";
+import { SeriesState } from "../../src/metrics/series-state.ts";
 
 /** Why a point is dropped, or what is counted of one that goes on. */
 export type Reason =
@@ -27,54 +27,64 @@ export const explanations: Explanations<Reason> = {
   overflow: "A sum grew beyond what a point can hold: its series begins anew.",
 };
 
-/** What was added up. */
-interface Total extends SeriesState {
+export type DeltaPoint = PointInHand<Total, Reason>;
+
+/** How many numbers `saveTimes` writes. */
+export const wordsOfTimes = 4;
+
+/** What was added up; its series has one only, whatever the start time: `find` is asked without variants. */
+export abstract class Total extends SeriesState {
   /** Of the first delta; 0: unknown. */
-  readonly startNs: bigint;
+  beginHigh = 0;
+  beginLow = 0;
   /** Of the last delta. */
-  readonly timeNs: bigint;
-}
+  timeHigh = 0;
+  timeLow = 0;
 
-export interface NumberTotal extends Total {
-  readonly value: number | bigint;
-}
+  /** The delta is the first one. */
+  beginTimes({ startHigh, startLow, timeHigh, timeLow }: DeltaPoint): void {
+    this.beginHigh = startHigh;
+    this.beginLow = startLow;
+    this.timeHigh = timeHigh;
+    this.timeLow = timeLow;
+  }
 
-export interface HistogramTotal extends Total {
-  readonly count: number;
-  readonly sum: number | undefined;
-  readonly min: number | undefined;
-  readonly max: number | undefined;
-  readonly counts: Float64Array;
-  readonly bounds: Float64Array;
-}
+  /** The delta is one more. */
+  extendTimes({ timeHigh, timeLow }: DeltaPoint): void {
+    if (timeHigh === 0 && timeLow === 0) return;
+    this.timeHigh = timeHigh;
+    this.timeLow = timeLow;
+  }
 
-export interface ExponentialTotal extends Total {
-  readonly histogram: ExponentialHistogram;
-}
+  saveTimes(to: Float64Array, at: number): void {
+    to[at] = this.beginHigh;
+    to[at + 1] = this.beginLow;
+    to[at + 2] = this.timeHigh;
+    to[at + 3] = this.timeLow;
+  }
 
-export type AnyTotal = NumberTotal | HistogramTotal | ExponentialTotal;
-export type DeltaPoint = PointInHand<AnyTotal, Reason>;
-
-interface Interval {
-  readonly startNs: bigint;
-  readonly timeNs: bigint;
+  loadTimes(from: Float64Array, at: number): void {
+    this.beginHigh = from[at]!;
+    this.beginLow = from[at + 1]!;
+    this.timeHigh = from[at + 2]!;
+    this.timeLow = from[at + 3]!;
+  }
 }
 
 /** Why a delta does not follow what was added up; undefined: it does, maybe after a gap, which is noted. */
 export function orderProblem(
   point: DeltaPoint,
-  { startNs, timeNs }: Interval,
-  total: Interval,
+  total: Total,
 ): "older_start" | "out_of_order" | undefined {
+  const { startHigh, startLow, timeHigh, timeLow } = point;
   // 0 is no time: such a delta stands in no order, and is added.
-  if (startNs !== 0n && startNs < total.startNs) return "older_start";
-  if (timeNs !== 0n && timeNs <= total.timeNs) return "out_of_order";
-  if (startNs > total.timeNs && total.timeNs !== 0n) point.note("gap");
+  const hasStart = startHigh !== 0 || startLow !== 0;
+  const hasTime = timeHigh !== 0 || timeLow !== 0;
+  const totalHasTime = total.timeHigh !== 0 || total.timeLow !== 0;
+  if (hasStart && isLess(startHigh, startLow, total.beginHigh, total.beginLow)) {
+    return "older_start";
+  }
+  if (hasTime && !isLess(total.timeHigh, total.timeLow, timeHigh, timeLow)) return "out_of_order";
+  if (totalHasTime && isLess(total.timeHigh, total.timeLow, startHigh, startLow)) point.note("gap");
   return undefined;
 }
-
-/** The interval of the sum with one more delta. */
-export const joined = (delta: Interval, total: Interval): Interval => ({
-  startNs: total.startNs,
-  timeNs: delta.timeNs === 0n ? total.timeNs : delta.timeNs,
-});

@@ -3,7 +3,7 @@ import type { Memos } from "../../src/pdata/series/interned.ts";
 import type { Group } from "./group.ts";
 
 /** no: of no interest. */
-export type MetricNote = "no" | "unsupported" | "sampled";
+export type MetricNote = "no" | "sampled" | "unsupported_type" | "too_long";
 
 export interface SeriesNote {
   readonly matches: boolean;

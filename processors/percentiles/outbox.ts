@@ -16,6 +16,8 @@ export class Outbox {
   /** The oldest: on its way, or waiting to be handed over again. */
   #current: HeldPayload<"metrics"> | undefined;
   #isOnItsWay = false;
+  /** The next component's answer to what is on its way. */
+  #answer: Promise<unknown> = Promise.resolve();
   #heldItems = 0;
   #heldBytes = 0;
   #sending: Promise<void> | undefined;
@@ -44,6 +46,13 @@ export class Outbox {
     this.#waiting.push({ payload, context: { receivedMs: clock.monotonicMs() } });
     this.#makeRoom();
     if (!this.#isEnded) this.#sending ??= this.#send();
+  }
+
+  /** Resolves once half of the room is free. What is refused may last: it is not waited for. */
+  async room(abort: AbortSignal): Promise<void> {
+    while (this.#heldBytes > maxHeldBytes / 2 && this.#isOnItsWay && !abort.aborted) {
+      await unlessAborted(this.#answer, abort);
+    }
   }
 
   #makeRoom(): void {
@@ -92,9 +101,9 @@ export class Outbox {
     this.#isOnItsWay = true;
     // Whoever takes it has booked it when the call returns.
     budget.release(payload.heldBytes);
-    const error = await this.#next
-      .consume(payload, context)
-      .then(() => undefined, asTelemetryError);
+    const answer = this.#next.consume(payload, context).then(() => undefined, asTelemetryError);
+    this.#answer = answer;
+    const error = await answer;
     // From here on in one step: others look at what is held in between.
     this.#isOnItsWay = false;
     budget.reserve(payload.heldBytes);

@@ -7,6 +7,7 @@ import { outputMetrics } from "./output-metrics.ts";
 import { type GroupResult, ResultWriter } from "./result-writer.ts";
 
 const maxPayloadPoints = 5000;
+const maxPayloadBytes = 4 * 1024 * 1024;
 /** Groups computed in a row: a quantile takes about a microsecond, merging a pane as well. */
 const groupsAtOnce = 50;
 
@@ -41,7 +42,7 @@ export class Reporter {
     for (const groups of chunks([...this.#store.origins])) {
       writer.add(groups[0]!.metric, this.#results(groups, window, nowMs));
       computed += groups.length * Math.max(1, this.#panes / 4);
-      if (writer.items >= maxPayloadPoints) {
+      if (writer.items >= maxPayloadPoints || writer.bytes >= maxPayloadBytes) {
         yield this.#payload();
         writer.begin(window.startMs, window.endMs);
       }

@@ -15,8 +15,10 @@ const texts = {
     "Explicit histograms of one group have no bucket bound in common; the later ones are not sampled. Give their senders the same bounds.",
   mixed_types:
     "Explicit and exponential histograms of one group cannot be merged; the later type is not sampled. Let the senders agree on one.",
+  too_long:
+    "Series with more than 16 KiB of attributes, or of name, description and unit, go on but are not sampled. Remove the attribute with the long values.",
   series_limit:
-    "There is no room to remember more cumulative series; their points are not sampled. Raise max_series, or find the attribute with too many values.",
+    "There is no room for more series, cumulative ones or overflow series; their points are not sampled. Raise max_series, or find the attribute with too many values.",
   state_limit:
     "The state is full (256 MiB, or the memory budget); points are not sampled. Sample fewer series, or a coarser slide.",
   internal: "BUG: cannot sample a payload; it went on.",

@@ -59,6 +59,10 @@ export class ResultWriter {
     for (const output of this.#outputs) this.#metric(metric, output, groups);
   }
 
+  get bytes(): number {
+    return this.#out.position;
+  }
+
   take(): Uint8Array {
     this.#leave();
     return this.#out.take();

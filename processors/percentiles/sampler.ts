@@ -16,6 +16,8 @@ import type { Ignored, Reports } from "./reports.ts";
 import type { StateMemory } from "./state-memory.ts";
 
 const lateMs = 300_000;
+/** Bytes of a metric's texts, or a series' attributes: each of many results has them, in every window. */
+const longestText = 16 * 1024;
 const delta = 1;
 const cumulative = 2;
 
@@ -48,9 +50,12 @@ export class Sampler {
   choose(payload: Payload<"metrics">, arrival: Arrival): boolean[] {
     const chosen: boolean[] = [];
     this.#interner.forEachPoint(payload, (point) => {
-      const note = this.#metricNote(point.series.parent);
+      const { series } = point;
       const isChosen =
-        note === "sampled" && this.#seriesNote(point.series).matches && !isLate(point, arrival);
+        this.#metricNote(series.parent) === "sampled" &&
+        this.#seriesNote(series).matches &&
+        !isTooLong(series) &&
+        !isLate(point, arrival);
       chosen.push(isChosen);
     });
     return chosen;
@@ -58,16 +63,16 @@ export class Sampler {
 
   /** Adds the points of a payload to the open slot. */
   sample(payload: Payload<"metrics">, arrival: Arrival, slot: number): void {
-    const { reports } = this.#options;
+    const { reports, store } = this.#options;
     let sampled = 0;
     this.#interner.forEachPoint(payload, (point) => {
       const metric = point.series.parent;
       const note = this.#metricNote(metric);
       if (note === "no" || !this.#seriesNote(point.series).matches) return;
-      const outcome =
-        note === "unsupported" ? "unsupported_type" : this.#point(point, arrival, slot);
+      const outcome = note === "sampled" ? this.#point(point, arrival, slot) : note;
       if (outcome === "sampled") sampled++;
       else if (outcome !== undefined) reports.ignore(outcome, metric.name);
+      if (outcome === "series_limit") store.guard.countRefused(metric.name);
     });
     reports.sampled(sampled);
   }
@@ -82,12 +87,12 @@ export class Sampler {
     const { kind, name, temporality } = metric;
     if (!matcher.mayMatch(name)) return "no";
     // Summaries are no configurable type: worth a word only where the user names metrics.
-    if (kind === "summary") return matcher.namesMetrics ? "unsupported" : "no";
+    if (kind === "summary") return matcher.namesMetrics ? "unsupported_type" : "no";
     const type = kind === "exponentialHistogram" ? "exponential_histogram" : kind;
     if (!this.#types.has(type)) return "no";
-    if (kind === "gauge") return "sampled";
-    if (temporality === delta) return "sampled";
-    return temporality === cumulative && !metric.monotonic ? "sampled" : "unsupported";
+    if (isTooLong(metric)) return "too_long";
+    if (kind === "gauge" || temporality === delta) return "sampled";
+    return temporality === cumulative && !metric.monotonic ? "sampled" : "unsupported_type";
   }
 
   #seriesNote(series: Series<Notes>): SeriesNote {
@@ -104,6 +109,7 @@ export class Sampler {
   /** undefined: there was nothing to sample. */
   #point(point: Point<Notes>, arrival: Arrival, slot: number): "sampled" | Ignored | undefined {
     const { series } = point;
+    if (isTooLong(series)) return "too_long";
     if (point.noRecordedValue) return this.#end(series);
     if (isLate(point, arrival)) return "late";
     const sample = this.#read(point, arrival);
@@ -147,7 +153,7 @@ export class Sampler {
   #book(series: Series<Notes>, sample: Sample, slot: number, nowMs: number): Ignored | undefined {
     const { store, memory, panes } = this.#options;
     const group = this.#groupOf(series);
-    if (group === undefined) return "state_limit";
+    if (group === undefined) return memory.isFull ? "state_limit" : "series_limit";
     if (group.lastSampleMs === 0) group.lastSampleMs = nowMs;
     const oldestSlot = panes === 1 ? slot : slot - panes;
     let refusal = group.add(sample, slot, oldestSlot, memory);
@@ -175,6 +181,8 @@ export class Sampler {
     return note.group;
   }
 }
+
+const isTooLong = ({ length }: Metric | Series) => length > longestText;
 
 function isLate(point: Point, { wallMs }: Arrival): boolean {
   const { timeMs } = point;

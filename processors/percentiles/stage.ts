@@ -49,6 +49,8 @@ export class PercentilesStage implements Stage<"metrics"> {
   #reporting: Promise<void> | undefined;
   /** Calls that wait for the next component. */
   readonly #open = new Set<Promise<unknown>>();
+  /** Aborted: nobody is waited for any more. */
+  readonly #hurry = new AbortController();
   #isStopping = false;
   #ending: Promise<void> | undefined;
   #isEnded = false;
@@ -185,9 +187,12 @@ export class PercentilesStage implements Stage<"metrics"> {
     this.#settings.drop("too_slow", this.#store.guard.series);
     if (this.#hasLeftOut) return;
     this.#hasLeftOut = true;
-    this.#settings.log.error("Percentiles of windows are left out: computing does not keep up.", {
-      window_end_ms: slot * this.#stepMs,
-    });
+    this.#settings.log.error(
+      "Percentiles of windows are left out: computing them, or the next component, does not keep up.",
+      {
+        window_end_ms: slot * this.#stepMs,
+      },
+    );
   }
 
   async #reportPending(): Promise<void> {
@@ -210,12 +215,18 @@ export class PercentilesStage implements Stage<"metrics"> {
     try {
       for (const payload of this.#reporter.payloads(window, nowMs)) {
         if (payload === undefined) await nextTurn();
-        else this.#outbox.post(payload);
+        else await this.#post(payload);
       }
     } catch (error) {
       log.error("BUG: cannot report a window.", { error: String(error) });
     }
     this.#baselines.sweep(nowMs);
+  }
+
+  /** The results of a large window do not fit into the outbox: they come no faster than they are taken. */
+  async #post(payload: Payload<"metrics">): Promise<void> {
+    this.#outbox.post(payload);
+    await this.#outbox.room(this.#hurry.signal);
   }
 
   held(): HeldCounts {
@@ -231,6 +242,9 @@ export class PercentilesStage implements Stage<"metrics"> {
   }
 
   async shutdown(abort: AbortSignal): Promise<void> {
+    const hurry = () => this.#hurry.abort();
+    if (abort.aborted) hurry();
+    else abort.addEventListener("abort", hurry, { once: true });
     await this.#end(unlessAborted(Promise.allSettled(this.#open), abort));
     await this.#outbox.shutdown(abort);
   }

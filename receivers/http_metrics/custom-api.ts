@@ -115,7 +115,8 @@ export class CustomApi {
     try {
       if (!parsed.tryAdd(body.length * memoryFactor)) return this.#refuse(budgetFull());
       const flush = new Flush(body.length);
-      const document = await inSlices(documentOf(body, isNdjson), loopSlicer);
+      const { maxPoints } = this.#options;
+      const document = await inSlices(documentOf(body, isNdjson, maxPoints), loopSlicer);
       const refused = this.#documentProblem(document);
       if (refused !== undefined) return refused;
       const outcome = await inSlices(this.#collect(document, flush), loopSlicer);

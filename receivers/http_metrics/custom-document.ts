@@ -17,6 +17,7 @@ export type RawItem =
 
 export interface Document {
   readonly resource: unknown;
+  /** The first ones, where there are more than may be. */
   readonly items: Iterable<RawItem>;
   readonly itemCount: number;
 }
@@ -37,12 +38,19 @@ const fail = (code: Problem["code"], message: string, field: string | null = nul
   throw new DocumentError(problem(field, code, message));
 };
 
-/** Throws DocumentError. */
-export function* documentOf(body: Uint8Array, isNdjson: boolean): Generator<void, Document> {
+/**
+ * Throws DocumentError.
+ * @param maxItems more are counted, not kept: a place costs more than the two bytes that an item can have.
+ */
+export function* documentOf(
+  body: Uint8Array,
+  isNdjson: boolean,
+  maxItems: number,
+): Generator<void, Document> {
   if (!isUtf8(body)) fail("not_utf8", "the body is not UTF-8");
-  if (isNdjson) return yield* linesOf(body);
   const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  if (body.length > largeBytes) return yield* cutDocument(text);
+  if (isNdjson) return yield* linesOf(text, maxItems);
+  if (body.length > largeBytes) return yield* cutDocument(text, maxItems);
   let value: unknown;
   try {
     value = JSON.parse(text.toString("utf8"));
@@ -103,23 +111,50 @@ function malformedAt(body: Uint8Array, text: string): DocumentError {
   return new DocumentError({ ...problem(null, "malformed_json", message), line, column });
 }
 
-/** Ranges of bytes. */
+/** Where an item stands, in bytes. */
 interface Range {
   readonly start: number;
   readonly end: number;
+  /** Of NDJSON. */
+  readonly line?: number;
+}
+
+class Ranges {
+  kept: Range[] = [];
+  count = 0;
+  readonly #maxKept: number;
+
+  constructor(maxKept: number) {
+    this.#maxKept = maxKept;
+  }
+
+  add(range: Range): void {
+    this.count++;
+    if (this.kept.length < this.#maxKept) this.kept.push(range);
+  }
+
+  clear(): void {
+    this.kept = [];
+    this.count = 0;
+  }
 }
 
 /** Notes where the items of a large body stand. */
 class ItemRanges implements Visitor {
   readonly deepest = 1;
   readonly keys: string[] = [];
-  readonly elements: Range[] = [];
-  readonly metrics: Range[] = [];
+  readonly elements: Ranges;
+  readonly metrics: Ranges;
   /** Where the value of `metrics` begins; -1: there is none. */
   metricsAt = -1;
   resource: Range | undefined;
   #key: string | undefined;
   #starts = [0, 0];
+
+  constructor(maxItems: number) {
+    this.elements = new Ranges(maxItems);
+    this.metrics = new Ranges(maxItems);
+  }
 
   begin(level: number, key: string | undefined, at: number): void {
     this.#starts[level] = at;
@@ -127,7 +162,7 @@ class ItemRanges implements Visitor {
     this.#key = key;
     // As JSON.parse: of equal keys the last counts.
     if (key === "metrics") {
-      this.metrics.length = 0;
+      this.metrics.clear();
       this.metricsAt = at;
     }
     if (key !== undefined && this.keys.length < 100) this.keys.push(key);
@@ -136,17 +171,18 @@ class ItemRanges implements Visitor {
   end(level: number, at: number): void {
     const range = { start: this.#starts[level]!, end: at };
     if (level === 1) {
-      if (this.#key === "metrics") this.metrics.push(range);
-    } else if (this.#key === undefined) this.elements.push(range);
+      if (this.#key === "metrics") this.metrics.add(range);
+    } else if (this.#key === undefined) this.elements.add(range);
     else if (this.#key === "resource") this.resource = range;
   }
 }
 
-function* cutDocument(body: Buffer): Generator<void, Document> {
-  const ranges = new ItemRanges();
+function* cutDocument(body: Buffer, maxItems: number): Generator<void, Document> {
+  const ranges = new ItemRanges(maxItems);
   const walker = new JsonWalker(body, ranges);
-  const first = walker.reader.peek();
+  let first: number;
   try {
+    first = walker.reader.peek();
     yield* walker.walk();
   } catch (error) {
     throw malformedAt(body, asTelemetryError(error).message);
@@ -154,7 +190,8 @@ function* cutDocument(body: Buffer): Generator<void, Document> {
   if (first === 0x5b) return cutItems(body, undefined, ranges.elements);
   if (first !== 0x7b) return noMetric();
   if (!isEnvelope(ranges.keys)) {
-    return cutItems(body, undefined, [{ start: 0, end: body.length }]);
+    const items = parsedRanges(body, [{ start: 0, end: body.length }]);
+    return { resource: undefined, itemCount: 1, items };
   }
   checkEnvelope(ranges.keys);
   const resource = ranges.resource && parsedRange(body, ranges.resource);
@@ -163,50 +200,40 @@ function* cutDocument(body: Buffer): Generator<void, Document> {
   return cutItems(body, resource?.value, ranges.metrics);
 }
 
-function cutItems(body: Buffer, resource: unknown, ranges: readonly Range[]): Document {
-  return { resource, itemCount: ranges.length, items: parsedRanges(body, ranges) };
+function cutItems(body: Buffer, resource: unknown, { count, kept }: Ranges): Document {
+  return { resource, itemCount: count, items: parsedRanges(body, kept) };
 }
 
 function* parsedRanges(body: Buffer, ranges: readonly Range[]): Iterable<RawItem> {
   for (const range of ranges) yield parsedRange(body, range);
 }
 
-function parsedRange(body: Buffer, { start, end }: Range): RawItem {
+function parsedRange(body: Buffer, { start, end, line }: Range): RawItem {
   if (end - start > limits.itemBytes) return { problem: tooLarge() };
+  if (line !== undefined) return parsedLine(body.subarray(start, end), line);
   return { value: JSON.parse(body.toString("utf8", start, end)) };
 }
 
 const tooLarge = () => problem(null, "too_large", `larger than ${limits.itemBytes} bytes`);
 
 /** Lines are found first, so that their number is known before one of them is parsed. */
-function* linesOf(body: Uint8Array): Generator<void, Document> {
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  const lines: (Range & { readonly number: number })[] = [];
-  let number = 0;
+function* linesOf(text: Buffer, maxItems: number): Generator<void, Document> {
+  const lines = new Ranges(maxItems);
+  let line = 0;
   for (let start = 0; start < text.length; ) {
     const newline = text.indexOf(0x0a, start);
     const end = newline < 0 ? text.length : newline;
-    number++;
-    if (!isBlank(text, start, end)) lines.push({ start, end, number });
+    line++;
+    if (!isBlank(text, start, end)) lines.add({ start, end, line });
     start = end + 1;
-    if (number % 1024 === 0) yield;
+    if (line % 1024 === 0) yield;
   }
-  return { resource: undefined, itemCount: lines.length, items: parsedLines(text, lines) };
+  return cutItems(text, undefined, lines);
 }
 
 function isBlank(text: Buffer, start: number, end: number): boolean {
   for (let i = start; i < end; i++) if (text[i]! > 0x20) return false;
   return true;
-}
-
-function* parsedLines(
-  text: Buffer,
-  lines: readonly (Range & { readonly number: number })[],
-): Iterable<RawItem> {
-  for (const { start, end, number } of lines) {
-    if (end - start > limits.itemBytes) yield { problem: tooLarge() };
-    else yield parsedLine(text.subarray(start, end), number);
-  }
 }
 
 function parsedLine(line: Buffer, number: number): RawItem {

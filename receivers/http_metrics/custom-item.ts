@@ -73,14 +73,12 @@ function checked(value: unknown, nowMs: number): Item {
   const name = checkedName(fields["name"]);
   const type = checkedType(fields["type"]);
   const kind = kindOf(type, fields);
-  const unit = fields["unit"];
   return {
     name,
     type,
     kind,
-    unit:
-      unit === undefined ? (type === "timing" ? "ms" : "") : text("unit", unit, limits.unitLength),
-    description: text("description", fields["description"] ?? "", limits.descriptionLength),
+    unit: text(fields, "unit", limits.unitLength, type === "timing" ? "ms" : ""),
+    description: text(fields, "description", limits.descriptionLength, ""),
     value:
       kind === "buckets" || fields["values"] !== undefined
         ? 0
@@ -102,7 +100,7 @@ const failUnknown = (key: string) =>
 function checkedName(name: unknown): string {
   if (name === undefined) fail("name", "required", "name is required");
   if (typeof name !== "string") return fail("name", "wrong_type", "name must be a string");
-  if (name.length === 0 || name.length > limits.nameLength) {
+  if (name.length === 0 || isLonger(name, limits.nameLength)) {
     fail("name", "out_of_range", `name must have 1 to ${limits.nameLength} characters`);
   }
   for (let i = 0; i < name.length; i++) {
@@ -239,12 +237,20 @@ const failUnknownIn = (field: string, key: string) =>
     `unknown field ${quoted(key)}: ${hintFor(key, ["le", "count"], "fields")}`,
   );
 
-function text(field: string, value: unknown, maxLength: number): string {
+function text(fields: Fields, field: string, maxLength: number, absent: string): string {
+  const value = fields[field];
+  if (value === undefined) return absent;
   if (typeof value !== "string") return fail(field, "wrong_type", `${field} must be a string`);
-  if (value.length > maxLength) {
+  if (isLonger(value, maxLength)) {
     fail(field, "out_of_range", `${field} must have at most ${maxLength} characters`);
   }
   return value;
+}
+
+/** In code points, as JSON Schema counts; counted only where the UTF-16 units do not tell. */
+function isLonger(value: string, maxLength: number): boolean {
+  const { length } = value;
+  return length > maxLength && (length > 2 * maxLength || Array.from(value).length > maxLength);
 }
 
 /** Also the resource's. */
@@ -273,7 +279,7 @@ function checkAttributes(attributes: unknown, field: string): void {
     if (++size > limits.attributes) {
       fail(field, "out_of_range", `${field} must have at most ${limits.attributes} entries`);
     }
-    if (key.length === 0 || key.length > limits.attributeKeyLength) {
+    if (key.length === 0 || isLonger(key, limits.attributeKeyLength)) {
       fail(field, "out_of_range", `a key must have 1 to ${limits.attributeKeyLength} characters`);
     }
     checkAttribute(field, key, (attributes as Fields)[key]);
@@ -283,7 +289,7 @@ function checkAttributes(attributes: unknown, field: string): void {
 function checkAttribute(field: string, key: string, value: unknown): void {
   if (typeof value === "boolean") return;
   if (typeof value === "string") {
-    if (value.length <= limits.attributeValueLength) return;
+    if (!isLonger(value, limits.attributeValueLength)) return;
     const most = `at most ${limits.attributeValueLength} characters`;
     fail(attributePath(field, key), "out_of_range", `an attribute's text must have ${most}`);
   }

@@ -1,5 +1,6 @@
 import type { Settings } from "../../src/component.ts";
 import { TelemetryError } from "../../src/errors.ts";
+import { CardinalityGuard } from "../../src/metrics/cardinality-guard.ts";
 import { budgetFull } from "../../src/net/reservation.ts";
 import { type Group, type Size, sizeOf } from "./group.ts";
 
@@ -16,6 +17,7 @@ export class GroupStore {
   readonly #groups = new Map<string, Group>();
   readonly #settings: Pick<Settings, "budget">;
   readonly #bounds: Bounds;
+  readonly #guard: CardinalityGuard;
   readonly #locks = new Map<string, Promise<unknown>>();
   #series = 0;
   #bytes = 0;
@@ -23,12 +25,10 @@ export class GroupStore {
   #count = 0;
   #isClosed = false;
 
-  constructor(settings: Pick<Settings, "id" | "meter" | "budget">, bounds: Bounds) {
+  constructor(settings: Settings, bounds: Bounds) {
     this.#settings = settings;
     this.#bounds = bounds;
-    const labels = { component: settings.id.text };
-    settings.meter.gauge("rmt_series", () => this.#series, labels);
-    settings.meter.gauge("rmt_series_limit", () => bounds.maxSeries, labels);
+    this.#guard = new CardinalityGuard(settings, bounds.maxSeries);
     settings.meter.gauge("rmt_http_metrics_groups", () => this.#groups.size, {
       receiver: settings.id.text,
     });
@@ -77,6 +77,7 @@ export class GroupStore {
       throw full("GROUP_LIMIT", `there are ${maxGroups} groups already (max_groups)`);
     }
     if (more.series > 0 && this.#series + more.series > maxSeries) {
+      this.#guard.showTop();
       throw full(
         "SERIES_LIMIT",
         `the groups would have more than ${maxSeries} series (max_series)`,
@@ -102,14 +103,26 @@ export class GroupStore {
 
   /** Room was made for it. */
   set(key: string, group: Group): void {
+    this.#show(this.#groups.get(key), group);
     this.#groups.set(key, group);
-    if (this.#isClosed) this.remove(key);
+    if (this.#isClosed) this.close();
+  }
+
+  /** What the guard shows of series: those of groups that are there. */
+  #show(before: Group | undefined, after: Group | undefined): void {
+    for (const { name, series } of before?.families.values() ?? []) {
+      this.#guard.forget(name, series.size);
+    }
+    for (const { name, series } of after?.families.values() ?? []) {
+      this.#guard.grow(name, series.size);
+    }
   }
 
   remove(key: string): void {
     const group = this.#groups.get(key);
     if (group === undefined) return;
     const { series, bytes } = sizeOf(group);
+    this.#show(group, undefined);
     this.#groups.delete(key);
     this.#settings.budget.release(bytes);
     this.#add(-1, -series, -bytes);
@@ -119,6 +132,7 @@ export class GroupStore {
   close(): void {
     this.#isClosed = true;
     for (const key of this.#groups.keys()) this.remove(key);
+    this.#guard.close();
   }
 }
 

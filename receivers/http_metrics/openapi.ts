@@ -145,11 +145,13 @@ const post = {
     400: result("No metric was accepted, or the request is malformed."),
     401: text("No valid credentials."),
     405: text("Another method than POST."),
+    408: text("The request did not come in time."),
     409: result("A request with this Idempotency-Key is in flight."),
     413: result("The body is too large, or has too many metrics."),
     415: text("Another Content-Type or Content-Encoding."),
     422: result("The Idempotency-Key was used with another body."),
     429: text("Too many requests; see Retry-After."),
+    500: result("The service refuses it for good: sending it again would not help."),
     503: result("The service cannot take it now and has kept nothing; see Retry-After."),
   },
 };

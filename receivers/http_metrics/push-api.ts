@@ -1,5 +1,4 @@
 /** PUT, POST and DELETE /metrics/job/…: the Pushgateway's push API. */
-import type { Clock } from "../../src/clock.ts";
 import type { Context, Edge, Settings } from "../../src/component.ts";
 import { asTelemetryError } from "../../src/errors.ts";
 import { budgetFull, Reservation } from "../../src/net/reservation.ts";
@@ -13,8 +12,15 @@ import type { GroupStore } from "./group-store.ts";
 import { type Change, changeOf, endedGroup, failedChange, type PushMode } from "./push-change.ts";
 import { inconsistency } from "./push-consistency.ts";
 import { type PushPath, parsePushPath } from "./push-path.ts";
+import type { PushTimes } from "./push-times.ts";
 import type { Refusals } from "./refusals.ts";
 import { PushProblem, type StoredFamily } from "./stored-family.ts";
+
+/** What pushes and repetitions share. */
+export interface Groups {
+  readonly store: GroupStore;
+  readonly times: PushTimes;
+}
 
 interface PushOptions {
   readonly compressionAlgorithms: readonly string[];
@@ -41,7 +47,7 @@ export class PushApi {
     edge: Edge<"metrics">,
     settings: Settings,
     refusals: Refusals,
-    store: GroupStore,
+    { store, times }: Groups,
     options: PushOptions,
   ) {
     this.#edge = edge;
@@ -49,7 +55,7 @@ export class PushApi {
     this.#refusals = refusals;
     this.#options = options;
     this.#store = store;
-    this.#times = new PushTimes(settings.clock);
+    this.#times = times;
   }
 
   async handle(exchange: HttpExchange): Promise<void> {
@@ -110,7 +116,7 @@ export class PushApi {
     mode: PushMode,
   ): Promise<Answer> {
     const before = this.#store.get(path.key);
-    const problem = await inSlices(inconsistency(families), loopSlicer);
+    const problem = await inSlices(inconsistency(families, path.labels), loopSlicer);
     if (problem !== undefined) return this.#inconsistent(path.key, before, problem);
     const nowNs = this.#times.next();
     try {
@@ -196,21 +202,5 @@ export class PushApi {
   ): Answer {
     this.#refusals.count("push", reason, message);
     return textAnswer(status, message, headers);
-  }
-}
-
-/** No two pushes have one time. */
-class PushTimes {
-  readonly #clock: Clock;
-  #lastNs = 0n;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  next(): bigint {
-    const nowNs = BigInt(Math.round(this.#clock.now() * 1000)) * 1000n;
-    this.#lastNs = nowNs > this.#lastNs ? nowNs : this.#lastNs + 1n;
-    return this.#lastNs;
   }
 }

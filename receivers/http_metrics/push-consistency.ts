@@ -2,7 +2,7 @@
  * What the Pushgateway refuses beyond what does not parse (storage, sanity check before a push is taken), and what
  * OTLP cannot carry. A push is taken whole or not at all.
  */
-import type { FamilyType } from "../../src/prometheus/family.ts";
+import type { FamilyType, SummaryValue } from "../../src/prometheus/family.ts";
 import type { Label } from "../../src/prometheus/labels.ts";
 import type {
   NativeHistogram,
@@ -13,6 +13,7 @@ import type {
 } from "../../src/prometheus/parse/family.ts";
 import { quoteText } from "../../src/prometheus/parse/go-text.ts";
 import { nativeWidth } from "./push-form.ts";
+import type { GroupLabels } from "./push-path.ts";
 
 /** Scales of OTLP; others (custom buckets) have no form in it. */
 const schemas = { least: -4, most: 8 };
@@ -21,6 +22,7 @@ const samplesOfStep = 64;
 /** The first thing that is wrong; undefined: nothing. In steps of some samples. */
 export function* inconsistency(
   families: readonly ParsedFamily[],
+  group: GroupLabels,
 ): Generator<void, string | undefined> {
   const names = new NameUse();
   let samples = 0;
@@ -28,7 +30,7 @@ export function* inconsistency(
     const clash = names.take(family.name, family.type);
     if (clash !== undefined) return clash;
     for (const sample of family.samples) {
-      const found = sampleProblem(family, sample);
+      const found = sampleProblem(family, sample, group);
       if (found !== undefined) return `${found} (metric ${quoteText(shortened(family.name))})`;
       if (++samples % samplesOfStep === 0) yield;
     }
@@ -67,11 +69,25 @@ function partsOf(name: string, type: FamilyType): string[] {
   return [`${name}_count`, `${name}_sum`, `${name}_bucket`];
 }
 
-function sampleProblem({ type }: ParsedFamily, sample: ParsedSample): string | undefined {
+function sampleProblem(
+  { type }: ParsedFamily,
+  sample: ParsedSample,
+  group: GroupLabels,
+): string | undefined {
   if (sample.timestampMs !== undefined) return "pushed metrics must not have timestamps";
+  const taken = takenLabel(type);
+  if (taken !== undefined && (group.has(taken) || sample.labels.some((l) => l.name === taken))) {
+    return `a ${type} must not have an explicit ${quoteText(taken)} label`;
+  }
   if (!isLabelSet(sample.labels)) return "a label name is empty, reserved or there twice";
   if (type === "gaugehistogram") return "gauge histograms cannot be received";
   return valueProblem(type, sample);
+}
+
+/** Where it is written as text, the type has this label itself. */
+function takenLabel(type: FamilyType): string | undefined {
+  if (type === "histogram") return "le";
+  return type === "summary" ? "quantile" : undefined;
 }
 
 function isLabelSet(labels: readonly Label[]): boolean {
@@ -84,10 +100,15 @@ function isLabelSet(labels: readonly Label[]): boolean {
 }
 
 function valueProblem(type: FamilyType, sample: ParsedSample): string | undefined {
-  if (sample.summary !== undefined) return countProblem(sample.summary.count);
+  if (sample.summary !== undefined) return summaryProblem(sample.summary);
   if (sample.histogram !== undefined) return histogramProblem(sample.histogram);
   if (type !== "counter" || (sample.value >= 0 && sample.value < Infinity)) return undefined;
   return `the value ${sample.value} is none that a counter can have`;
+}
+
+function summaryProblem({ count, quantiles }: SummaryValue): string | undefined {
+  const distinct = new Set(quantiles.map(({ quantile }) => quantile));
+  return distinct.size < quantiles.length ? "two quantiles are the same" : countProblem(count);
 }
 
 /** A client that counts while it writes may be ahead in some buckets; above the count they are no fault. */

@@ -14,7 +14,7 @@ export type GroupLabels = ReadonlyMap<string, string>;
 
 export interface PushPath {
   readonly labels: GroupLabels;
-  /** Equal for equal labels. */
+  /** Equal for equal labels; one with an empty value is none, as everywhere in Prometheus. */
   readonly key: string;
 }
 
@@ -25,7 +25,8 @@ const maxLabels = 64;
 /** What is wrong with a path: the Pushgateway's texts. */
 export function parsePushPath(path: string): PushPath | string {
   const parts = path.slice("/metrics/".length).split("/");
-  if (parts.length > 2 && parts.at(-1) === "" && parts.length % 2 === 1) parts.pop();
+  // Behind the job alone a slash may end the path.
+  if (parts.length === 3 && parts[2] === "") parts.pop();
   if (parts.length % 2 !== 0) {
     return `odd number of components in label string ${quoteText(`/${parts.slice(2).join("/")}`)}`;
   }
@@ -38,8 +39,8 @@ export function parsePushPath(path: string): PushPath | string {
     if (i === 0 || found.name !== "job") labels.set(found.name, found.value);
   }
   if (labels.get("job") === "") return "job name is required";
-  const sorted = [...labels].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return { labels, key: JSON.stringify(sorted) };
+  const named = [...labels].filter(([, value]) => value !== "");
+  return { labels, key: JSON.stringify(named.toSorted(([a], [b]) => (a < b ? -1 : 1))) };
 }
 
 function parsedLabel(

@@ -10,6 +10,7 @@ import { GroupStore } from "./group-store.ts";
 import { identityOf } from "./identity.ts";
 import { PushApi } from "./push-api.ts";
 import { pushRoutes } from "./push-path.ts";
+import { PushTimes } from "./push-times.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { Refusals } from "./refusals.ts";
 import { Repeater } from "./repeater.ts";
@@ -59,11 +60,12 @@ export class HttpMetricsReceiver implements Component {
     const { prometheus_push: push, include_metadata: includeMetadata } = this.#config;
     const bounds = { maxGroups: push.max_groups, maxSeries: push.max_series };
     this.#store = new GroupStore(this.#settings, bounds);
-    const api = new PushApi(edge, this.#settings, this.#refusals, this.#store, {
+    const groups = { store: this.#store, times: new PushTimes(this.#settings.clock) };
+    const api = new PushApi(edge, this.#settings, this.#refusals, groups, {
       compressionAlgorithms: this.#config.compression_algorithms,
       includeMetadata,
     });
-    this.#repeater = new Repeater(this.#store, edge, this.#settings, push.repeat_interval);
+    this.#repeater = new Repeater(groups, edge, this.#settings, push.repeat_interval);
     for (const route of pushRoutes) {
       this.#routes.set(
         route,

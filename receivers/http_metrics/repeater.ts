@@ -5,12 +5,15 @@ import { asTelemetryError } from "../../src/errors.ts";
 import { createPayload } from "../../src/pdata/payload.ts";
 import { type Group, type Part, partOf, sizeOf } from "./group.ts";
 import type { GroupStore } from "./group-store.ts";
+import type { Groups } from "./push-api.ts";
+import type { PushTimes } from "./push-times.ts";
 
 /** A payload takes groups in until it has one of these. */
 const bounds = { points: 2000, bytes: 1024 * 1024 };
 
 export class Repeater {
   readonly #store: GroupStore;
+  readonly #times: PushTimes;
   readonly #edge: Edge<"metrics">;
   readonly #settings: Pick<Settings, "clock" | "log">;
   readonly #intervalMs: number;
@@ -21,12 +24,13 @@ export class Repeater {
   #hasComplained = false;
 
   constructor(
-    store: GroupStore,
+    { store, times }: Groups,
     edge: Edge<"metrics">,
     settings: Pick<Settings, "clock" | "log">,
     intervalMs: number,
   ) {
     this.#store = store;
+    this.#times = times;
     this.#edge = edge;
     this.#settings = settings;
     this.#intervalMs = intervalMs;
@@ -84,7 +88,7 @@ export class Repeater {
 
   /** One payload, made and handed over in one go, so that no push comes between. */
   async #send(keys: readonly string[]): Promise<void> {
-    const timeNs = BigInt(Math.round(this.#settings.clock.now() * 1000)) * 1000n;
+    const timeNs = this.#times.next();
     const parts: Part[] = [];
     const ended: [string, Group][] = [];
     for (const key of keys) {

@@ -2,7 +2,7 @@
 import { limits } from "./custom-limits.ts";
 
 const rfc3339 =
-  /^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d{2}:\d{2})$/u;
+  /^(\d{4}-\d{2}-\d{2})[Tt ]((?:[01]\d|2[0-3]):\d{2}:\d{2})(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d{2}:\d{2})$/u;
 
 /** Nanoseconds since 1970, or what is wrong with it. */
 export function parseTimestamp(timestamp: unknown, nowMs: number): bigint | string {

@@ -10,13 +10,23 @@
  *     else                               refuse the point
  *     in both of the last cases          guard.countOverflow(metric)
  *
- * A component whose points cannot be merged refuses them at the limit, says so itself and calls guard.showTop().
+ * A component whose points cannot be merged refuses them at the limit, says so itself and calls countRefused.
  */
 import type { Timer } from "../clock.ts";
 import type { Settings } from "../component.ts";
 
 /** The attribute of an overflow series; its value is the boolean true. */
 export const overflowKey = "otel.metric.overflow";
+
+const longestName = 200;
+
+/** What is kept and shown of a metric's name, which comes from a sender: of a long one the beginning. */
+export function shortName(metric: string): string {
+  // A copy: a slice would keep the whole text alive.
+  return metric.length <= longestName
+    ? metric
+    : Buffer.from(metric.slice(0, longestName)).toString();
+}
 
 /** Overflow series are bounded too: metric names can be as many as attribute values. */
 const maxOverflowSeries = 1000;
@@ -94,20 +104,29 @@ export class CardinalityGuard {
   /** Takes one more series of a metric in; false: the limit is reached. */
   admit(metric: string): boolean {
     if (this.#series >= this.#limit) return false;
-    liveGuards.add(this);
-    this.#series++;
-    const entry = this.#byMetric.get(metric);
-    if (entry === undefined) this.#byMetric.set(metric, { series: 1, overflowPoints: 0 });
-    else entry.series++;
+    this.grow(metric, 1);
     return true;
   }
 
-  /** A series that was admitted is gone. */
-  forget(metric: string): void {
-    this.#series--;
-    const entry = this.#byMetric.get(metric)!;
-    entry.series--;
-    if (entry.series === 0) this.#byMetric.delete(metric);
+  /** Takes series in for a component that keeps to the limit itself. */
+  grow(metric: string, series: number): void {
+    if (series === 0) return;
+    liveGuards.add(this);
+    this.#series += series;
+    const name = shortName(metric);
+    const entry = this.#byMetric.get(name);
+    if (entry === undefined) this.#byMetric.set(name, { series, overflowPoints: 0 });
+    else entry.series += series;
+  }
+
+  /** Series that were taken in are gone. */
+  forget(metric: string, series = 1): void {
+    if (series === 0) return;
+    this.#series -= series;
+    const name = shortName(metric);
+    const entry = this.#byMetric.get(name)!;
+    entry.series -= series;
+    if (entry.series === 0) this.#byMetric.delete(name);
   }
 
   /** Takes one more overflow series in; false: there are too many of them. */
@@ -121,20 +140,33 @@ export class CardinalityGuard {
     this.#overflowSeries--;
   }
 
-  /** Counts points of a metric that have no series of their own. */
-  countOverflow(metric: string, points = 1): void {
+  /** Counts points of a metric that found no room; to say so is the component's. */
+  countRefused(metric: string, points = 1): void {
+    liveGuards.add(this);
     this.#overflowPoints += points;
     this.#overflowCounter.add(points);
-    const entry = this.#byMetric.get(metric) ?? this.#foreignEntry(metric);
+    const name = shortName(metric);
+    const entry = this.#byMetric.get(name) ?? this.#foreignEntry(name);
     if (entry !== undefined) entry.overflowPoints += points;
     this.showTop();
+  }
+
+  /** Counts points of a metric that joined its overflow series. */
+  countOverflow(metric: string, points = 1): void {
+    this.countRefused(metric, points);
     if (this.#hasWarned) return;
     this.#hasWarned = true;
-    const { log } = this.#settings;
+    const isAtLimit = this.#series >= this.#limit;
+    const cause = isAtLimit ? "Reached" : "There is no memory for more than";
+    const remedy = isAtLimit ? `, or raise ${this.#key}` : "";
     const top = this.#top(1)[0];
-    log.warn(
-      `Reached ${this.#limit} series; points of further ones join one series a metric with ${overflowKey}="true". Find the attribute with too many values and remove it, or raise ${this.#key}.`,
-      { metric, largest_metric: top?.metric, largest_metric_series: top?.series },
+    this.#settings.log.warn(
+      `${cause} ${this.#series} series; points of further ones join one series a metric with ${overflowKey}="true". Find the attribute with too many values and remove it${remedy}.`,
+      {
+        metric: shortName(metric),
+        largest_metric: top?.metric,
+        largest_metric_series: top?.series,
+      },
     );
   }
 
@@ -146,7 +178,7 @@ export class CardinalityGuard {
     return entry;
   }
 
-  /** Gives the metrics with the most series a self-metric each; for components that refuse points, too. */
+  /** Gives the metrics with the most series a self-metric each. */
   showTop(): void {
     if (this.#refresh !== undefined || this.#named.size >= maxNamedGauges) return;
     const { meter, clock, id } = this.#settings;

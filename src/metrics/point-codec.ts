@@ -7,44 +7,66 @@
  *     ExponentialHistogramDP = 2: start  3: time  4: count  5: sum  6: scale  10: flags, the rest as in
  *                              exponential-histogram-otlp.ts
  */
-
-import { Cursor, dataViewOf, type Writer, wireFixed64, wireLength } from "../pdata/wire.ts";
+import { equalBytes } from "../pdata/series/hash.ts";
+import { uint64At } from "../pdata/series/point.ts";
+import { Cursor, type Writer, wireFixed64, wireLength } from "../pdata/wire.ts";
 import type { ExponentialHistogram } from "./exponential-histogram.ts";
 import { readExponentialPoint } from "./exponential-histogram-otlp.ts";
 import { maxScale } from "./exponential-scale.ts";
 
 /** A message body. */
-export interface PointRange {
+export interface PointBody {
   readonly bytes: Uint8Array;
+  /** Of the same bytes. */
+  readonly view: DataView;
   readonly start: number;
   readonly end: number;
 }
 
-interface PointHead {
-  /** Nanoseconds since 1970; 0: unknown. */
-  startNs: bigint;
-  timeNs: bigint;
-  /** DataPointFlags: the series has ended, there is no value. */
-  noRecordedValue: boolean;
+/** Where the values of a number point lie; -1: absent. */
+export interface NumberPoint extends PointBody {
+  readonly startTimeAt: number;
+  readonly valueAt: number;
+  readonly valueIsInt: boolean;
 }
 
-export interface NumberPoint extends PointHead {
-  /** bigint: an integer. */
-  value: number | bigint | undefined;
+/** A number as two halves that order it: an integer's 32 bits each; a double itself, and 0. */
+export interface NumberValue {
+  isInt: boolean;
+  high: number;
+  low: number;
 }
 
-export interface HistogramPoint extends PointHead {
+/** Bits of `has`. */
+export const hasSum = 1;
+export const hasMin = 2;
+export const hasMax = 4;
+
+/** The values of a histogram point. */
+export interface HistogramValues {
   /** Exact up to 2^53, as all counts. */
   count: number;
-  sum: number | undefined;
-  min: number | undefined;
-  max: number | undefined;
+  /** Which of the next three there are. */
+  has: number;
+  sum: number;
+  min: number;
+  max: number;
   counts: Float64Array;
+}
+
+export interface HistogramPoint extends HistogramValues {
   /** Shared with other points: never written to. */
   bounds: Float64Array;
 }
 
-export interface ExponentialPoint extends PointHead {
+/** What is remembered of a histogram's buckets. */
+export interface HistogramBuckets {
+  readonly counts: Float64Array;
+  /** Shared with other series. */
+  readonly bounds: Float64Array;
+}
+
+export interface ExponentialPoint {
   /** As the sender says; the histogram's may be lower. */
   scale: number;
   count: number;
@@ -54,54 +76,56 @@ export interface ExponentialPoint extends PointHead {
 
 const cursor = new Cursor();
 
-export function readNumber({ bytes, start, end }: PointRange): NumberPoint {
-  const point: NumberPoint = {
-    startNs: 0n,
-    timeNs: 0n,
-    noRecordedValue: false,
-    value: undefined,
-  };
-  const c = cursor.reset(bytes, start, end);
-  while (c.next()) {
-    if (c.number === 2) point.startNs = c.fixed64();
-    else if (c.number === 3) point.timeNs = c.fixed64();
-    else if (c.number === 4) point.value = c.double();
-    else if (c.number === 6) point.value = dataViewOf(bytes).getBigInt64(c.valueStart, true);
-    else if (c.number === 8) point.noRecordedValue = (c.varint() & 1) !== 0;
-  }
-  return point;
-}
+/** The halves of a point's value. */
+export const valueHigh = ({ view, valueAt, valueIsInt }: NumberPoint): number =>
+  valueIsInt ? view.getInt32(valueAt + 4, true) : view.getFloat64(valueAt, true);
 
-export function readHistogram({ bytes, start, end }: PointRange): HistogramPoint {
-  const point: HistogramPoint = {
-    startNs: 0n,
-    timeNs: 0n,
-    noRecordedValue: false,
-    count: 0,
-    sum: undefined,
-    min: undefined,
-    max: undefined,
-    counts: none,
-    bounds: none,
-  };
-  const view = dataViewOf(bytes);
+export const valueLow = ({ view, valueAt, valueIsInt }: NumberPoint): number =>
+  valueIsInt ? view.getUint32(valueAt, true) : 0;
+
+/** Whether one number of two halves is less than another. */
+export const isLess = (aHigh: number, aLow: number, bHigh: number, bLow: number): boolean =>
+  aHigh < bHigh || (aHigh === bHigh && aLow < bLow);
+
+const none = new Float64Array(0);
+
+/** One object for all points: whoever keeps its counts copies them. */
+const histogramInHand: HistogramPoint = {
+  count: 0,
+  has: 0,
+  sum: Number.NaN,
+  min: Number.NaN,
+  max: Number.NaN,
+  counts: none,
+  bounds: none,
+};
+
+/** Valid until the next call, and its arrays the caller's until then. */
+export function readHistogram({ bytes, view, start, end }: PointBody): HistogramPoint {
+  const point = histogramInHand;
+  point.count = 0;
+  point.has = 0;
+  point.counts = none;
+  point.bounds = none;
   const c = cursor.reset(bytes, start, end);
   while (c.next()) {
     const { number, valueStart, valueEnd } = c;
-    if (number === 2) point.startNs = c.fixed64();
-    else if (number === 3) point.timeNs = c.fixed64();
-    else if (number === 4) point.count = uint64At(view, valueStart);
-    else if (number === 5) point.sum = c.double();
+    if (number === 4) point.count = uint64At(view, valueStart);
     else if (number === 6) point.counts = moreCounts(point.counts, view, valueStart, valueEnd);
     else if (number === 7) point.bounds = moreBounds(point.bounds, view, valueStart, valueEnd);
-    else if (number === 10) point.noRecordedValue = (c.varint() & 1) !== 0;
-    else if (number === 11) point.min = c.double();
-    else if (number === 12) point.max = c.double();
+    else if (number === 5) {
+      point.sum = view.getFloat64(valueStart, true);
+      point.has |= hasSum;
+    } else if (number === 11) {
+      point.min = view.getFloat64(valueStart, true);
+      point.has |= hasMin;
+    } else if (number === 12) {
+      point.max = view.getFloat64(valueStart, true);
+      point.has |= hasMax;
+    }
   }
   return point;
 }
-
-const none = new Float64Array(0);
 
 /** `before` with room for a packed list or a single value, eight bytes each; a list may come in pieces. */
 function withRoom(before: Float64Array, start: number, end: number): Float64Array {
@@ -110,15 +134,21 @@ function withRoom(before: Float64Array, start: number, end: number): Float64Arra
   return values;
 }
 
+/** The counts of the last point: the next one mostly has as many. */
+let recentCounts: Float64Array = none;
+
 // Two loops and not one with a reader handed in: they run once a bucket.
 function moreCounts(before: Float64Array, view: DataView, start: number, end: number) {
-  const values = withRoom(before, start, end);
+  const isRecent = before.length === 0 && recentCounts.length * 8 === end - start;
+  const values = isRecent ? recentCounts : withRoom(before, start, end);
+  recentCounts = values;
   for (let p = start, i = before.length; p < end; p += 8) values[i++] = uint64At(view, p);
   return values;
 }
 
 /** One array for points that have equal bounds and come one after another: it is kept for each series. */
 let recentBounds: Float64Array = none;
+let recentBoundsView: DataView = new DataView(none.buffer);
 
 function moreBounds(
   before: Float64Array,
@@ -126,33 +156,31 @@ function moreBounds(
   start: number,
   end: number,
 ): Float64Array {
-  if (before.length === 0 && areRecent(view, start, end)) return recentBounds;
+  const { length } = recentBounds;
+  if (
+    before.length === 0 &&
+    length * 8 === end - start &&
+    equalBytes(view, start, recentBoundsView, 0, end - start)
+  ) {
+    return recentBounds;
+  }
   const values = withRoom(before, start, end);
-  for (let p = start, i = before.length; p < end; p += 8) values[i++] = view.getFloat64(p, true);
+  const valuesView = new DataView(values.buffer);
+  // As bytes, so that they are found again as bytes.
+  for (let p = start, i = before.length * 8; p < end; p += 8, i += 8) {
+    valuesView.setBigInt64(i, view.getBigInt64(p, true), true);
+  }
   recentBounds = values;
+  recentBoundsView = valuesView;
   return values;
 }
 
-function areRecent(view: DataView, start: number, end: number): boolean {
-  if (recentBounds.length * 8 !== end - start) return false;
-  for (let p = start, i = 0; p < end; p += 8) {
-    if (!Object.is(view.getFloat64(p, true), recentBounds[i++])) return false;
-  }
-  return true;
-}
-
-const uint64At = (view: DataView, p: number) =>
-  view.getUint32(p + 4, true) * 2 ** 32 + view.getUint32(p, true);
-
 /** @param maxBuckets Of each sign; a wider range lowers the histogram's scale. */
-export function readExponential(range: PointRange, maxBuckets: number): ExponentialPoint {
-  const { bytes, start, end } = range;
+export function readExponential(body: PointBody, maxBuckets: number): ExponentialPoint {
+  const { bytes, start, end } = body;
   const options = { scale: maxScale, maxSize: maxBuckets };
   const histogram = readExponentialPoint(bytes, start, end, options);
   const point = {
-    startNs: 0n,
-    timeNs: 0n,
-    noRecordedValue: false,
     scale: 0,
     count: 0,
     hasSum: false,
@@ -160,12 +188,9 @@ export function readExponential(range: PointRange, maxBuckets: number): Exponent
   };
   const c = cursor.reset(bytes, start, end);
   while (c.next()) {
-    if (c.number === 2) point.startNs = c.fixed64();
-    else if (c.number === 3) point.timeNs = c.fixed64();
-    else if (c.number === 4) point.count = Number(c.fixed64());
+    if (c.number === 4) point.count = Number(c.fixed64());
     else if (c.number === 5) point.hasSum = true;
     else if (c.number === 6) point.scale = unzigzag(c.varint());
-    else if (c.number === 10) point.noRecordedValue = (c.varint() & 1) !== 0;
   }
   if (!Number.isFinite(histogram.sum)) histogram.sum = Number.NaN;
   return point;
@@ -176,6 +201,17 @@ function unzigzag(value: number): number {
   return low % 2 === 0 ? low / 2 : -(low + 1) / 2;
 }
 
+export const ownBuckets = ({ counts, bounds }: HistogramBuckets): HistogramBuckets => ({
+  counts: counts.slice(),
+  bounds,
+});
+
+export const bytesOfBuckets = ({ counts, bounds }: HistogramBuckets): number =>
+  counts.byteLength + bounds.byteLength;
+
+export const haveSameBounds = (a: HistogramBuckets, b: HistogramBuckets): boolean =>
+  a.counts.length === b.counts.length && sameArrays(a.bounds, b.bounds);
+
 export function sameArrays(a: Float64Array, b: Float64Array): boolean {
   if (a === b) return true;
   if (a.length !== b.length) return false;
@@ -183,67 +219,89 @@ export function sameArrays(a: Float64Array, b: Float64Array): boolean {
   return true;
 }
 
+/** A set of field numbers below 32, bit by bit. */
+const fieldSet = (...numbers: readonly number[]) =>
+  numbers.reduce((set, number) => set | (1 << number), 0);
+
+const numberFields = fieldSet(2, 4, 6);
+/** All but the bounds. */
+export const histogramFields = fieldSet(2, 4, 5, 6, 11, 12);
+export const histogramExtremes = fieldSet(11, 12);
+export const exponentialFields = fieldSet(2, 4, 5, 6, 7, 8, 9, 12, 13, 14);
+export const exponentialExtremes = fieldSet(12, 13);
+
 /** Copies a point without these fields; their new form is then written behind. */
-export function copyWithout(range: PointRange, fields: ReadonlySet<number>, out: Writer): void {
-  const { bytes, start, end } = range;
+export function copyWithout(body: PointBody, fields: number, out: Writer): void {
+  const { bytes, start, end } = body;
   const c = cursor.reset(bytes, start, end);
   let from = start;
   while (c.next()) {
-    if (!fields.has(c.number)) continue;
-    out.raw(bytes, from, c.fieldStart);
+    if (c.number > 31 || (fields & (1 << c.number)) === 0) continue;
+    if (from < c.fieldStart) out.raw(bytes, from, c.fieldStart);
     from = c.valueEnd;
   }
-  out.raw(bytes, from, end);
+  if (from < end) out.raw(bytes, from, end);
 }
 
-export const numberFields: ReadonlySet<number> = new Set([2, 4, 6]);
-/** All but the bounds. */
-export const histogramFields: ReadonlySet<number> = new Set([2, 4, 5, 6, 11, 12]);
-export const histogramExtremes: ReadonlySet<number> = new Set([11, 12]);
-export const exponentialFields: ReadonlySet<number> = new Set([2, 4, 5, 6, 7, 8, 9, 12, 13, 14]);
-export const exponentialExtremes: ReadonlySet<number> = new Set([12, 13]);
-
-export function writeStart(startNs: bigint, out: Writer): void {
-  if (startNs === 0n) return;
+export function writeStart(high: number, low: number, out: Writer): void {
+  if (high === 0 && low === 0) return;
   out.tag(2, wireFixed64);
-  out.fixed64(startNs);
+  out.fixed32(low);
+  out.fixed32(high);
 }
 
-export function writeValue(value: number | bigint, out: Writer): void {
-  out.tag(typeof value === "bigint" ? 6 : 4, wireFixed64);
-  if (typeof value === "bigint") out.fixed64(value);
-  else out.double(value);
+/** Writes a point with another start time and value. */
+export function writeNumber(
+  point: NumberPoint,
+  startHigh: number,
+  startLow: number,
+  value: NumberValue,
+  out: Writer,
+): void {
+  const { bytes, start, end, startTimeAt, valueAt } = point;
+  if (startTimeAt < 0 || value.isInt !== point.valueIsInt) {
+    copyWithout(point, numberFields, out);
+    writeStart(startHigh, startLow, out);
+    out.tag(value.isInt ? 6 : 4, wireFixed64);
+    writeValue(value, out);
+    return;
+  }
+  // Mostly the fields are there: the copy is written over.
+  const shift = out.position - start;
+  out.raw(bytes, start, end);
+  const written = out.position;
+  out.position = shift + startTimeAt;
+  out.fixed32(startLow);
+  out.fixed32(startHigh);
+  out.position = shift + valueAt;
+  writeValue(value, out);
+  out.position = written;
 }
 
-export interface HistogramValues {
-  readonly count: number;
-  readonly sum: number | undefined;
-  readonly counts: Float64Array;
-  readonly min?: number | undefined;
-  readonly max?: number | undefined;
+function writeValue({ isInt, high, low }: NumberValue, out: Writer): void {
+  if (!isInt) return out.double(high);
+  out.fixed32(low);
+  out.fixed32(high);
 }
+
+const oneCount = new Float64Array(1);
 
 export function writeHistogram(values: HistogramValues, out: Writer): void {
-  const { count, sum, counts, min, max } = values;
+  const { has, counts } = values;
   out.tag(4, wireFixed64);
-  writeUint64(count, out);
-  writeDouble(5, sum, out);
+  oneCount[0] = values.count;
+  out.fixed64s(oneCount);
+  if ((has & hasSum) !== 0) writeDouble(5, values.sum, out);
   if (counts.length > 0) {
     out.tag(6, wireLength);
     out.varint(counts.length * 8);
-    for (const bucket of counts) writeUint64(bucket, out);
+    out.fixed64s(counts);
   }
-  writeDouble(11, min, out);
-  writeDouble(12, max, out);
+  if ((has & hasMin) !== 0) writeDouble(11, values.min, out);
+  if ((has & hasMax) !== 0) writeDouble(12, values.max, out);
 }
 
-function writeUint64(value: number, out: Writer): void {
-  out.fixed32(value % 2 ** 32);
-  out.fixed32(Math.floor(value / 2 ** 32));
-}
-
-function writeDouble(field: number, value: number | undefined, out: Writer): void {
-  if (value === undefined) return;
+function writeDouble(field: number, value: number, out: Writer): void {
   out.tag(field, wireFixed64);
   out.double(value);
 }

@@ -7,28 +7,14 @@ import type { Timer } from "../clock.ts";
 import type { Settings } from "../component.ts";
 import { canonicalText } from "../pdata/series/attributes.ts";
 import type { Memos, Series } from "../pdata/series/interned.ts";
-import { CardinalityGuard } from "./cardinality-guard.ts";
-
-/** A state is never changed, only replaced: that is what makes undoing possible. */
-export interface SeriesState {
-  /** Bytes of its arrays, about. */
-  readonly heldBytes: number;
-}
-
-interface Entry<S> {
-  readonly key: string;
-  readonly metric: string;
-  /** undefined: it was forgotten. */
-  state: S | undefined;
-  /** Monotonic. */
-  seenMs: number;
-}
+import { CardinalityGuard, shortName } from "./cardinality-guard.ts";
+import { type SeriesState, StateChanges } from "./series-state.ts";
 
 interface SeriesMemo<S> {
   /** Of the series' content. */
   readonly digest: string;
-  variant: string;
-  entry: Entry<S> | undefined;
+  /** The one found last. */
+  state: S | undefined;
 }
 
 /** What is noted on interned objects; `metric` is the user's. */
@@ -36,13 +22,6 @@ export interface StateMemos<S extends SeriesState = SeriesState> extends Memos {
   readonly scope: string;
   readonly metric: boolean;
   readonly series: SeriesMemo<S>;
-}
-
-export interface Change<S> {
-  readonly entry: Entry<S>;
-  /** undefined: the series was new. */
-  readonly before: S | undefined;
-  readonly after: S;
 }
 
 export interface SeriesStatesOptions {
@@ -56,23 +35,27 @@ export interface SeriesStatesOptions {
 }
 
 const defaultMaxStateBytes = 256 * 1024 * 1024;
-/** An entry with its key, beside its state. */
+/** A state with its key, beside its arrays. */
 const entryBytes = 300;
 const longestSweepPeriodMs = 60_000;
-/** Names come from senders. */
-const longestName = 500;
-/** Entries looked at without a pause: about a millisecond. */
+/** States looked at without a pause: about a millisecond. */
 const sweepSlice = 10_000;
+/** What is kept of changes for the payloads to come; longer ones are rare. */
+const maxSpares = 8;
+const maxSpareWords = 64 * 1024;
 
 export class SeriesStates<S extends SeriesState> {
-  readonly #entries = new Map<string, Entry<S>>();
+  readonly #states = new Map<string, S>();
   readonly #settings: Settings;
   readonly #options: SeriesStatesOptions;
   readonly #maxStateBytes: number;
   readonly #guard: CardinalityGuard;
   readonly #expired: { add(n: number): void };
   #heldBytes = 0;
-  #changes: Change<S>[] = [];
+  #changes = new StateChanges<S>();
+  readonly #spares: StateChanges<S>[] = [];
+  #lastVersion = 0;
+  #nowMs = 0;
   #sweepTimer: Timer | undefined;
   #sliceTimer: Timer | undefined;
   #hasWarned = false;
@@ -102,96 +85,135 @@ export class SeriesStates<S extends SeriesState> {
     this.#guard.close();
   }
 
-  /** `variant` tells states of one series apart. */
-  find(series: Series<StateMemos<S>>, variant: string): S | undefined {
-    return this.#entry(series, variant)?.state;
+  /** Before the points of a payload: what they change counts as seen now. */
+  begin(): void {
+    this.#nowMs = this.#settings.clock.monotonicMs();
   }
 
-  /** Puts a state in the place of the one before; false: there is no room for it, and all is as it was. */
-  set(series: Series<StateMemos<S>>, variant: string, state: S): boolean {
-    const known = this.#entry(series, variant);
-    const before = known?.state;
-    const growth = state.heldBytes - (before === undefined ? -entryBytes : before.heldBytes);
-    const hasRoom = growth <= 0 || this.#heldBytes + growth <= this.#maxStateBytes;
-    const entry = hasRoom ? (known ?? this.#create(series, variant)) : undefined;
-    if (entry === undefined) return this.#refuse(series.parent.name);
-    this.#changes.push({ entry, before, after: state });
-    this.#heldBytes += growth;
-    entry.state = state;
-    entry.seenMs = this.#settings.clock.monotonicMs();
+  /**
+   * The state of a series; its user tells several of one series apart by a variant and a start time (its two halves
+   * of 32 bits). Reading is free, to change it needs `change` first.
+   */
+  find(
+    series: Series<StateMemos<S>>,
+    variant: string,
+    startHigh: number,
+    startLow: number,
+  ): S | undefined {
+    const memo = memoOf(series);
+    const known = memo.state;
+    if (
+      known !== undefined &&
+      known.startLow === startLow &&
+      known.startHigh === startHigh &&
+      known.variant === variant &&
+      known.version !== 0
+    ) {
+      return known;
+    }
+    memo.state = this.#states.get(keyOf(memo, variant, startHigh, startLow));
+    return memo.state;
+  }
+
+  /** Remembers a state that `find` does not know; false: there is no room for it. */
+  add(
+    series: Series<StateMemos<S>>,
+    variant: string,
+    startHigh: number,
+    startLow: number,
+    state: S,
+  ): boolean {
+    const metric = series.parent.name;
+    const growth = entryBytes + state.heldBytes;
+    if (!this.#hasRoom(growth) || !this.#guard.admit(metric)) return this.#refuse(metric);
+    const memo = memoOf(series);
+    memo.state = state;
+    state.key = keyOf(memo, variant, startHigh, startLow);
+    state.metric = shortName(metric);
+    state.variant = variant;
+    state.startHigh = startHigh;
+    state.startLow = startLow;
+    this.#states.set(state.key, state);
+    this.#advance(state, growth);
     return true;
   }
 
-  /** What was set since the last call. */
-  takeChanges(): readonly Change<S>[] {
+  /**
+   * To be called before a known state is changed to one that holds so many bytes; false: there is no room for them,
+   * and it must stay as it is.
+   */
+  change(state: S, heldBytes: number): boolean {
+    const growth = heldBytes - state.heldBytes;
+    if (growth > 0 && !this.#hasRoom(growth)) return this.#refuse(state.metric);
+    this.#advance(state, growth);
+    return true;
+  }
+
+  #hasRoom(growth: number): boolean {
+    return this.#heldBytes + growth <= this.#maxStateBytes;
+  }
+
+  #advance(state: S, growth: number): void {
+    const version = ++this.#lastVersion;
+    this.#changes.add(state, state.version, version);
+    state.version = version;
+    state.seenMs = this.#nowMs;
+    this.#heldBytes += growth;
+  }
+
+  /** What was changed since the last call; it comes back by `undo` or `settle`. */
+  takeChanges(): StateChanges<S> {
     const changes = this.#changes;
-    this.#changes = [];
+    this.#changes = this.#spares.pop() ?? new StateChanges();
     return changes;
   }
 
   /** Takes changes back, but for series that have moved on since. */
-  undo(changes: readonly Change<S>[]): void {
-    for (const { entry, before, after } of changes.toReversed()) {
-      if (entry.state !== after) continue;
-      if (before === undefined) {
-        this.#remove(entry);
-      } else {
-        this.#heldBytes += before.heldBytes - after.heldBytes;
-        entry.state = before;
-      }
+  undo(changes: StateChanges<S>): void {
+    const growth = changes.undo((state) => this.#remove(state));
+    this.#heldBytes += growth;
+    this.settle(changes);
+  }
+
+  /** The changes stay. */
+  settle(changes: StateChanges<S>): void {
+    changes.clear();
+    if (this.#spares.length < maxSpares && changes.capacity <= maxSpareWords) {
+      this.#spares.push(changes);
     }
   }
 
-  #entry(series: Series<StateMemos<S>>, variant: string): Entry<S> | undefined {
-    series.memo ??= { digest: digestOf(series), variant, entry: undefined };
-    const memo = series.memo;
-    if (memo.entry?.state !== undefined && memo.variant === variant) return memo.entry;
-    memo.variant = variant;
-    memo.entry = this.#entries.get(memo.digest + variant);
-    return memo.entry;
-  }
-
-  #create(series: Series<StateMemos<S>>, variant: string): Entry<S> | undefined {
-    const metric = series.parent.name;
-    if (!this.#guard.admit(metric)) return undefined;
-    const memo = series.memo!;
-    const entry: Entry<S> = { key: memo.digest + variant, metric, state: undefined, seenMs: 0 };
-    this.#entries.set(entry.key, entry);
-    memo.entry = entry;
-    return entry;
-  }
-
   #refuse(metric: string): false {
-    this.#guard.showTop();
+    this.#guard.countRefused(metric);
     if (this.#hasWarned) return false;
     this.#hasWarned = true;
     const { limitKey, maxSeries } = this.#options;
     const text = `There is no room for more series: points of further ones are dropped. Find the attribute with too many values and remove it, or raise ${limitKey}.`;
     const [largest] = this.#guard.report().top;
     this.#settings.log.warn(text, {
-      metric: metric.slice(0, longestName),
-      series: this.#entries.size,
+      metric: shortName(metric),
+      series: this.#states.size,
       series_limit: maxSeries,
       state_bytes: this.#heldBytes,
       state_bytes_limit: this.#maxStateBytes,
-      largest_metric: largest?.metric.slice(0, longestName),
+      largest_metric: largest?.metric,
       largest_metric_series: largest?.series,
     });
     return false;
   }
 
-  #remove(entry: Entry<S>): void {
-    this.#entries.delete(entry.key);
-    this.#heldBytes -= entryBytes + entry.state!.heldBytes;
-    // The interner's objects may keep the entry for long.
-    entry.state = undefined;
-    this.#guard.forget(entry.metric);
+  #remove(state: S): void {
+    this.#states.delete(state.key);
+    this.#heldBytes -= entryBytes + state.heldBytes;
+    // The interner's objects may keep the state for long.
+    state.version = 0;
+    this.#guard.forget(state.metric);
   }
 
-  /** Looks at all entries, a slice at a time: it never blocks the process for long. */
+  /** Looks at all states, a slice at a time: it never blocks the process for long. */
   #sweep(): void {
     if (this.#sliceTimer !== undefined) return;
-    const left = this.#entries.values();
+    const left = this.#states.values();
     const slice = () => {
       this.#sliceTimer = this.#sweepSlice(left) ? this.#settings.clock.after(1, slice) : undefined;
     };
@@ -199,7 +221,7 @@ export class SeriesStates<S extends SeriesState> {
   }
 
   /** Whether there are more. */
-  #sweepSlice(left: Iterator<Entry<S>>): boolean {
+  #sweepSlice(left: Iterator<S>): boolean {
     const oldestMs = this.#settings.clock.monotonicMs() - this.#options.maxStaleMs;
     let expired = 0;
     let looked = 0;
@@ -216,6 +238,18 @@ export class SeriesStates<S extends SeriesState> {
     return next.done !== true;
   }
 }
+
+function memoOf<S extends SeriesState>(series: Series<StateMemos<S>>): SeriesMemo<S> {
+  series.memo ??= { digest: digestOf(series), state: undefined };
+  return series.memo;
+}
+
+const keyOf = (
+  { digest }: SeriesMemo<unknown>,
+  variant: string,
+  startHigh: number,
+  startLow: number,
+) => `${digest}${variant}${startHigh}.${startLow}`;
 
 /**
  * Of what makes a series: resource and scope with their schema URLs, the metric without its description and

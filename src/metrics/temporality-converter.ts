@@ -15,12 +15,13 @@ import {
   rewriteRegular,
   type Verdict,
 } from "../pdata/rewrite.ts";
-import type { Metric, Series } from "../pdata/series/interned.ts";
+import type { Metric } from "../pdata/series/interned.ts";
 import { SeriesInterner } from "../pdata/series/interner.ts";
 import { Cursor, type Writer, wireVarint } from "../pdata/wire.ts";
-import type { PointRange } from "./point-codec.ts";
 import { Findings } from "./point-findings.ts";
-import type { Change, SeriesState, SeriesStates, StateMemos } from "./series-states.ts";
+import { PointInHand, PointList } from "./point-list.ts";
+import type { SeriesState, StateChanges } from "./series-state.ts";
+import type { SeriesStates, StateMemos } from "./series-states.ts";
 
 /** OTLP's numbers. */
 export const delta = 1;
@@ -28,13 +29,6 @@ export const cumulative = 2;
 
 /** kept: the point stays as its bytes; written: its new body was written; else why it is dropped. */
 export type Outcome<R extends string> = "kept" | "written" | R;
-
-/** One point in hand. */
-export interface PointInHand<S extends SeriesState, R extends string> extends PointRange {
-  readonly series: Series<StateMemos<S>>;
-  readonly states: SeriesStates<S>;
-  note(reason: R): void;
-}
 
 export interface Conversion<S extends SeriesState, R extends string> {
   /** What converted metrics are. */
@@ -47,7 +41,7 @@ export interface Conversion<S extends SeriesState, R extends string> {
 export interface Converted<S extends SeriesState, R extends string> {
   /** undefined: nothing is left. */
   readonly payload: Payload<"metrics"> | undefined;
-  readonly changes: readonly Change<S>[];
+  readonly changes: StateChanges<S>;
   readonly findings: Findings<R>;
 }
 
@@ -56,32 +50,12 @@ const interningBytes = 16 * 1024 * 1024;
 /** Bytes that a length will probably need. */
 const lengthBytes = (length: number) => (length < 100 ? 1 : length < 16_000 ? 2 : 3);
 
-class Hand<S extends SeriesState, R extends string> implements PointInHand<S, R> {
-  bytes: Uint8Array = new Uint8Array(0);
-  start = 0;
-  end = 0;
-  series!: Series<StateMemos<S>>;
-  findings = new Findings<R>();
-  readonly states: SeriesStates<S>;
-
-  constructor(states: SeriesStates<S>) {
-    this.states = states;
-  }
-
-  note(reason: R): void {
-    this.findings.note(reason, this.series.parent.name);
-  }
-}
-
 export class TemporalityConverter<S extends SeriesState, R extends string> {
   readonly #conversion: Conversion<S, R>;
   readonly #states: SeriesStates<S>;
   readonly #interner = new SeriesInterner<StateMemos<S>>(interningBytes);
-  readonly #hand: Hand<S, R>;
-  // The points to convert, in order: the part and the place of each, and its series.
-  #parts: Uint8Array[] = [];
-  #starts: number[] = [];
-  #series: Series<StateMemos<S>>[] = [];
+  readonly #hand: PointInHand<S, R>;
+  readonly #list = new PointList<S>();
   #next = 0;
   readonly #fields = new Cursor();
   readonly #points = new Cursor();
@@ -89,7 +63,7 @@ export class TemporalityConverter<S extends SeriesState, R extends string> {
   constructor(conversion: Conversion<S, R>, states: SeriesStates<S>) {
     this.#conversion = conversion;
     this.#states = states;
-    this.#hand = new Hand(states);
+    this.#hand = new PointInHand(states);
   }
 
   get heldBytes(): number {
@@ -97,6 +71,7 @@ export class TemporalityConverter<S extends SeriesState, R extends string> {
   }
 
   convert(payload: Payload<"metrics">): Converted<S, R> {
+    this.#states.begin();
     try {
       const result = onRegular(payload, (regular) => this.#convertRegular(regular));
       const changes = this.#states.takeChanges();
@@ -117,25 +92,21 @@ export class TemporalityConverter<S extends SeriesState, R extends string> {
     this.#interner.forEachPoint(payload, (point) => {
       const { parent } = point.series;
       parent.memo ??= this.#conversion.takes(parent);
-      if (!parent.memo) return;
-      this.#parts.push(point.bytes);
-      this.#starts.push(point.start);
-      this.#series.push(point.series);
+      if (parent.memo) this.#list.add(point);
     });
-    if (this.#series.length === 0) return payload;
+    if (this.#list.count === 0) return payload;
     return rewriteRegular(payload, { metric: (place, out) => this.#metric(place, out) });
   }
 
   #reset(): void {
-    this.#parts = [];
-    this.#starts = [];
-    this.#series = [];
+    this.#list.clear();
     this.#next = 0;
   }
 
   #metric(place: Place, out: Writer): Verdict {
-    if (!this.#isMeant(place)) return keep;
     const { bytes, start, end } = place;
+    if (!this.#list.isWithin(this.#next, bytes, start, end)) return keep;
+    out.reserve(end - start);
     const c = this.#fields.reset(bytes, start, end);
     let points = 0;
     let copied = start;
@@ -149,13 +120,6 @@ export class TemporalityConverter<S extends SeriesState, R extends string> {
     }
     out.raw(bytes, copied, end);
     return points === 0 ? drop : replaced;
-  }
-
-  /** Whether the next point to convert is one of this metric's. */
-  #isMeant({ bytes, start, end }: Place): boolean {
-    const next = this.#next;
-    if (this.#parts[next] !== bytes) return false;
-    return this.#starts[next]! >= start && this.#starts[next]! <= end;
   }
 
   /** Writes the data with its points converted; returns how many are left. */
@@ -174,10 +138,7 @@ export class TemporalityConverter<S extends SeriesState, R extends string> {
   /** 1: the point is there, 0: it was dropped. */
   #point({ bytes, fieldStart, valueStart, valueEnd }: Cursor, out: Writer): 0 | 1 {
     const hand = this.#hand;
-    hand.bytes = bytes;
-    hand.start = valueStart;
-    hand.end = valueEnd;
-    hand.series = this.#series[this.#next++]!;
+    this.#list.take(this.#next++, hand, bytes, valueStart, valueEnd);
     const mark = out.position;
     const handle = out.begin(1, lengthBytes(valueEnd - valueStart));
     const outcome = this.#conversion.convert(hand, out);

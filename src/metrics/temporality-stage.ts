@@ -2,13 +2,9 @@ import type { CatalogueName } from "../catalogue.ts";
 import type { Context, Edge, Payload, Settings, Stage } from "../component.ts";
 import { asTelemetryError } from "../errors.ts";
 import { type Explanations, FindingsReport } from "./point-findings.ts";
-import {
-  type Change,
-  type SeriesState,
-  SeriesStates,
-  type SeriesStatesOptions,
-} from "./series-states.ts";
-import { type Conversion, TemporalityConverter } from "./temporality-converter.ts";
+import type { SeriesState } from "./series-state.ts";
+import { SeriesStates, type SeriesStatesOptions } from "./series-states.ts";
+import { type Conversion, type Converted, TemporalityConverter } from "./temporality-converter.ts";
 
 export interface TemporalityStageOptions<S extends SeriesState, R extends string> {
   readonly conversion: Conversion<S, R>;
@@ -49,14 +45,21 @@ export class TemporalityStage<S extends SeriesState, R extends string> implement
   }
 
   async consume(payload: Payload, context: Context): Promise<void> {
-    let changes: readonly Change<S>[] = [];
+    const { payload: converted, changes, findings } = this.#convert(payload);
     try {
-      const converted = this.#converter.convert(payload as Payload<"metrics">);
-      changes = converted.changes;
-      if (converted.payload !== undefined) await this.#next.consume(converted.payload, context);
-      this.#report.count(converted.findings);
+      if (converted !== undefined) await this.#next.consume(converted, context);
     } catch (error) {
       this.#states.undo(changes);
+      throw asTelemetryError(error);
+    }
+    this.#states.settle(changes);
+    this.#report.count(findings);
+  }
+
+  #convert(payload: Payload): Converted<S, R> {
+    try {
+      return this.#converter.convert(payload as Payload<"metrics">);
+    } catch (error) {
       throw asTelemetryError(error);
     }
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import * as fc from "fast-check";
 import { numberPoint as at, ns, pointsOf, sumOf, valuesOf } from "../../support/temporality.ts";
 import { serviceStart, toDelta } from "./support.ts";
 
@@ -53,6 +54,45 @@ describe("the following points", () => {
     const large = 2n ** 62n;
     const metrics = await tested.run([sumOf(2, [at([1, 10], large), at([1, 20], large + 3n)])]);
     expect(valuesOf(metrics)).toEqual([3n]);
+  });
+
+  test("integers are compared and subtracted as 64 bits", async () => {
+    const edges = [0n, 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 53n, 2n ** 63n - 1n];
+    const value = fc.oneof(
+      fc.constantFrom(...edges, ...edges.map((edge) => -edge - 1n)),
+      fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+    );
+    await fc.assert(
+      fc.asyncProperty(value, value, async (before, after) => {
+        const points = [at([1, 10], before), at([1, 20], after)];
+        const tested = toDelta({ initial_value: "drop" });
+        const difference = after - before;
+        const fits = difference >= 0n && difference < 2n ** 63n;
+        expect(valuesOf(await tested.run([sumOf(2, points)]))).toEqual(fits ? [difference] : []);
+      }),
+    );
+  });
+
+  test("times are compared to the nanosecond, beyond 63 bits, too", async () => {
+    const time = 2n ** 63n + 2n ** 32n;
+    const point = (timeNs: bigint, value: number) => ({
+      startTimeUnixNano: String(time - 5n),
+      timeUnixNano: String(timeNs),
+      asDouble: value,
+    });
+    const tested = toDelta({ initial_value: "drop" });
+    const points = [point(time, 1), point(time - 1n, 1), point(time + 1n, 4)];
+    expect(pointsOf(await tested.run([sumOf(2, points)]))).toEqual([
+      { startTimeUnixNano: String(time), timeUnixNano: String(time + 1n), asDouble: 3 },
+    ]);
+    expect(tested.dropped).toEqual({ initial: 1, out_of_order: 1 });
+  });
+
+  test("a point without a start time gets one", async () => {
+    const tested = toDelta({ initial_value: "drop" });
+    const point = (time: number, value: number) => ({ timeUnixNano: ns(time), asDouble: value });
+    const metrics = await tested.run([sumOf(2, [point(10, 1), point(20, 4)])]);
+    expect(pointsOf(metrics)).toEqual([at([10, 20], 3)]);
   });
 
   test("a value that fell is dropped, counted and explained once; the next one counts from it", async () => {

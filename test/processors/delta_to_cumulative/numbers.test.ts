@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import * as fc from "fast-check";
 import { numberPoint as at, ns, pointsOf, sumOf, valuesOf } from "../../support/temporality.ts";
 import { toCumulative } from "./support.ts";
 
@@ -87,6 +88,27 @@ describe("order", () => {
     expect(tested.dropped).toEqual({ out_of_order: 6 });
     await tested.stage.shutdown?.(new AbortController().signal);
   });
+});
+
+test("integers are added as 64 bits, and begin anew where the sum has more", async () => {
+  const edges = [0n, 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 53n, 2n ** 63n - 1n];
+  const value = fc.oneof(
+    fc.constantFrom(...edges, ...edges.map((edge) => -edge - 1n)),
+    fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(value, { minLength: 1, maxLength: 6 }), async (deltas) => {
+      let total = 0n;
+      const expected = deltas.map((delta, i) => {
+        const sum = total + delta;
+        total = i > 0 && BigInt.asIntN(64, sum) === sum ? sum : delta;
+        return total;
+      });
+      const points = deltas.map((delta, i) => at([10 + i, 11 + i], delta));
+      const metrics = await toCumulative().run([sumOf(1, points, { isMonotonic: false })]);
+      expect(valuesOf(metrics)).toEqual(expected);
+    }),
+  );
 });
 
 describe("what does not fit", () => {

@@ -134,6 +134,7 @@ describe("explicit histograms", () => {
     }
     expect(counts(await r.after())).toEqual(["1", "1"]);
     expect(r.ignored("series_limit")).toBe(2);
+    expect(r.overflowed).toBe(2);
     expect(r.log.of("series_limit")).toHaveLength(1);
   });
 });

@@ -115,6 +115,34 @@ describe("a next component that refuses", () => {
     expect(r.log.lines.map(({ level }) => level)).toEqual(["error"]);
   });
 
+  test("a window of more than fits is handed over no faster than it is taken", async () => {
+    const { r, points } = await largeWindow();
+    await r.clock.advance(60_000);
+    while (r.edge.waiting > 0) {
+      expect(r.stage.held().bytes).toBeLessThan(16 * 1024 * 1024);
+      r.edge.answer();
+      await r.clock.advance(0);
+    }
+    expect(r.made()).toHaveLength(points);
+    expect([...r.settings.dropped]).toEqual([]);
+    r.edge.isSlow = false;
+    await r.stage.shutdown(never);
+  });
+
+  test("a window that is not taken does not hold up the end", async () => {
+    const { r, points } = await largeWindow();
+    await r.clock.advance(60_000);
+    const abort = new AbortController();
+    const stopped = r.stage.shutdown(abort.signal);
+    abort.abort();
+    await stopped;
+    r.edge.answer();
+    await r.clock.advance(0);
+    const lost = [...r.settings.dropped.values()].reduce((sum, items) => sum + items, 0);
+    expect(lost).toBe(points - r.made().length);
+    expect(r.settings.budget.usedBytes).toBe(0);
+  });
+
   test("for so long that they do not fit: the oldest go, counted, said once", async () => {
     const r = new Running({ ...keys, window: "1s", quantiles: upTo(20).map((i) => i / 20) });
     const labels = { text: "x".repeat(2000) };
@@ -140,6 +168,15 @@ describe("a next component that refuses", () => {
     expect(r.log.lines.filter(({ level }) => level === "error")).toHaveLength(1);
   });
 });
+
+/** Results of 29 MB, before an edge that answers when told so. */
+async function largeWindow(): Promise<{ r: Running; points: number }> {
+  const r = new Running({ ...keys, quantiles: upTo(9).map((i) => i / 10) });
+  const points = upTo(200).map((i) => number(i, undefined, { [`k${i}`]: "x".repeat(16_000) }));
+  await r.send([gauge("g", points)]);
+  r.edge.isSlow = true;
+  return { r, points: 200 * 9 };
+}
 
 describe("a reload with another config", () => {
   test("the partial window and what waits go to the successor, which does not sample them", async () => {

@@ -357,8 +357,33 @@ describe("limits", () => {
     const metrics = upTo(2000).map((i) => gauge(`g${i}`, [number(1)]));
     await r.send(metrics);
     expect(r.sampled).toBe(1010);
-    expect(r.ignored("state_limit")).toBe(990);
+    expect(r.ignored("series_limit")).toBe(990);
+    expect(r.overflowed).toBe(1990);
+    expect(r.log.of("series_limit")).toHaveLength(1);
     expect(await r.after()).toHaveLength(1010);
+  });
+
+  test("texts of 10 MB go on, also with drop_source, and are not repeated by results", async () => {
+    const long = "x".repeat(10_000_000);
+    const r = new Running({ types: ["gauge"], quantiles: [0.5], drop_source: true });
+    await r.send([
+      gauge("g", [number(1, undefined, { good: "yes" }), number(2, undefined, { long })]),
+      gauge(long, [number(3)]),
+      gauge("described", [number(4)], { description: long }),
+    ]);
+    expect(r.ignored("too_long")).toBe(3);
+    expect(r.log.of("too_long")).toHaveLength(1);
+    expect(r.made().map(({ value }) => value)).toEqual([2, 3, 4]);
+    expect(shortly(await r.after())).toEqual(["g_p50 1"]);
+  });
+
+  test("results are handed over in payloads of a few megabytes", async () => {
+    const r = new Running({ types: ["gauge"], bounds: true });
+    const points = upTo(200).map((i) => number(i, undefined, { [`k${i}`]: "x".repeat(16_000) }));
+    await r.send([gauge("g", points)]);
+    expect(await r.after()).toHaveLength(1800);
+    const sizes = r.edge.payloads.slice(1).map(({ heldBytes }) => heldBytes);
+    expect(Math.max(...sizes)).toBeLessThan(12_000_000);
   });
 });
 

@@ -357,11 +357,14 @@ describe("bad items are told apart from good ones", () => {
     ],
     [{ ...base, timestamp: "yesterday" }, "timestamp", "timestamp"],
     [{ ...base, timestamp: "2026-02-30T00:00:00Z" }, "timestamp", "timestamp"],
+    [{ ...base, timestamp: "2023-02-27T24:00:00Z" }, "timestamp", "timestamp"],
     [{ ...base, timestamp: nowMs }, "timestamp", "timestamp"],
     [{ ...base, timestamp: nowMs / 1000 + 601 }, "timestamp", "timestamp"],
     [{ ...base, timestamp: -5 }, "timestamp", "timestamp"],
     [{ ...base, unit: long(64) }, "unit", "out_of_range"],
+    [{ ...base, unit: "😀".repeat(64) }, "unit", "out_of_range"],
     [{ ...base, description: long(1025) }, "description", "out_of_range"],
+    [{ ...base, description: null }, "description", "wrong_type"],
     [{ ...base, vlaue: 1 }, "vlaue", "unknown_field"],
     [{ ...base, name: "ok" }, "type", "type_conflict"],
   ])("bad item %#", async (bad, field, code) => {
@@ -378,6 +381,19 @@ describe("bad items are told apart from good ones", () => {
     const labels = { receiver: "http_metrics", api: "custom", reason: code };
     expect(receiver.meter.value("rmt_http_metrics_refused", labels)).toBe(1);
     expect(receiver.said).toHaveLength(1);
+  });
+
+  test("lengths are counted in characters, not in UTF-16 units", async () => {
+    const receiver = await startHttpMetrics();
+    const text = (length: number) => "😀".repeat(length);
+    const response = await receiver.custom({
+      ...base,
+      name: text(255),
+      attributes: { [text(255)]: text(4096) },
+      unit: text(63),
+      description: text(1024),
+    });
+    expect(response.status).toBe(200);
   });
 
   test("a suggestion comes with an unknown field, and a hint with milliseconds", async () => {
@@ -477,6 +493,15 @@ describe("requests that are refused whole", () => {
     expect(await resultOf(response)).toMatchObject({ accepted: 0, errors: [error] });
     expect(receiver.edge.calls).toBe(0);
     expect(receiver.budget.usedBytes).toBe(0);
+  });
+
+  test("a megabyte of blanks in front is malformed too", async () => {
+    const receiver = await startHttpMetrics();
+    const response = await receiver.custom(`${" ".repeat(1_100_000)}[]`);
+    expect(response.status).toBe(400);
+    expect(await resultOf(response)).toMatchObject({
+      errors: [{ index: null, code: "malformed_json", line: 1 }],
+    });
   });
 
   test("a text of ten megabytes costs its sender the item, and nobody else anything", async () => {
@@ -579,9 +604,14 @@ test("the OpenAPI document says what is served", async () => {
   const response = await fetch(`${receiver.url}/v1/metrics/custom/openapi.json`);
   const document = (await response.json()) as {
     openapi: string;
+    paths: Record<string, { post: { responses: object } }>;
     components: { schemas: { Metric: { properties: object; required: string[] } } };
   };
   expect(document.openapi).toBe("3.1.0");
+  const { responses } = document.paths["/v1/metrics/custom"]!.post;
+  expect(Object.keys(responses).map(Number)).toEqual([
+    200, 207, 400, 401, 405, 408, 409, 413, 415, 422, 429, 500, 503,
+  ]);
   const { properties, required } = document.components.schemas.Metric;
   expect(required).toEqual(["name", "type"]);
   expect(Object.keys(properties).toSorted()).toEqual([

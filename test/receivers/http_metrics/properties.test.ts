@@ -116,7 +116,7 @@ const padding = " ".repeat(300_000);
 
 function itemsOf(text: string): unknown {
   try {
-    const { resource, items, itemCount } = runSteps(documentOf(Buffer.from(text), false));
+    const { resource, items, itemCount } = runSteps(documentOf(Buffer.from(text), false, 100));
     const values = [...items].map((item) =>
       item.problem === undefined ? item.value : item.problem,
     );
@@ -126,6 +126,15 @@ function itemsOf(text: string): unknown {
     throw error;
   }
 }
+
+test.each([
+  ["an array", `[${"1,".repeat(200_000)}1]`, false],
+  ["an envelope", `{"metrics":[${"1,".repeat(200_000)}1]}`, false],
+  ["NDJSON", "1\n".repeat(200_001), true],
+])("of too many items in %s only the first are kept", (_, text, isNdjson) => {
+  const { items, itemCount } = runSteps(documentOf(Buffer.from(text), isNdjson, 10));
+  expect([itemCount, [...items].length]).toEqual([200_001, 10]);
+});
 
 test("a large body is cut into the items that JSON.parse finds", () => {
   const metrics = fc.array(fc.jsonValue({ maxDepth: 2 }), { maxLength: 5 });

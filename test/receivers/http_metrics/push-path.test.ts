@@ -28,12 +28,14 @@ test("the order of labels makes no other group, their borders do", () => {
   expect(keyOf("/metrics/job/j/a/1/b/2")).toBe(keyOf("/metrics/job/j/b/2/a/1"));
   expect(keyOf("/metrics/job/j/a/1")).not.toBe(keyOf("/metrics/job/j/a/2"));
   expect(keyOf("/metrics/job/j/a/1")).not.toBe(keyOf("/metrics/job/j"));
+  expect(keyOf("/metrics/job/j/a@base64/=")).toBe(keyOf("/metrics/job/j"));
 });
 
 test.each([
   ["/metrics/job/", "job name is required"],
   ["/metrics/job@base64/=", "job name is required"],
   ["/metrics/job/a/b", 'odd number of components in label string "/b"'],
+  ["/metrics/job/a/b/c/", 'odd number of components in label string "/b/c/"'],
   ["/metrics/job/a/b-c/d", 'improper label name "b-c"'],
   ["/metrics/job/a/__name__/d", 'improper label name "__name__"'],
   ["/metrics/job/a//d", 'improper label name ""'],

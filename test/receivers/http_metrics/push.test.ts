@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { TelemetryError } from "../../../src/errors.ts";
+import { cardinalityReports } from "../../../src/metrics/cardinality-guard.ts";
 import { Writer, wireFixed64, wireVarint } from "../../../src/pdata/wire.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { closeAll, metricsOf, pointsOf, resourcesOf, startHttpMetrics, textOf } from "./support.ts";
@@ -294,11 +295,34 @@ describe("groups", () => {
     expect(receiver.budget.usedBytes).toBe(0);
   });
 
+  test("a repetition is later than what was pushed, also where the clock was set back", async () => {
+    const clock = new (class extends FakeClock {
+      aheadMs = 60_000;
+      override now = () => super.now() + this.aheadMs;
+    })(nowMs);
+    const keys = { prometheus_push: { repeat_interval: "10s" } };
+    const receiver = await startHttpMetrics(keys, { clock });
+    const timesOf = () => pointsOf(metricsOf(receiver.edge.payloads.at(-1))[0]!)[0]!.timeUnixNano;
+    await receiver.push("PUT", "job/a", "x 1\n");
+    const pushed = BigInt(timesOf()!);
+    clock.aheadMs = 0;
+    await clock.advance(10_000);
+    await receiver.edgeCalls(2);
+    expect(BigInt(timesOf()!)).toBe(pushed + 1n);
+  });
+
   test("nothing to repeat is nothing to send", async () => {
     const clock = new FakeClock(nowMs);
     const receiver = await startHttpMetrics({}, { clock });
     await clock.advance(200_000);
     expect(receiver.edge.calls).toBe(0);
+  });
+
+  test("a label with an empty value is none: its group is the one without it", async () => {
+    const receiver = await startHttpMetrics();
+    await receiver.push("PUT", "job/a", "x 1\n");
+    await receiver.push("PUT", "job/a/zone@base64/=", 'y{zone="eu"} 2\n');
+    expect(linesOf(receiver)).toEqual(["x{} ended", "y{} 2"]);
   });
 
   test("pushes to one group do not overtake one another", async () => {
@@ -337,6 +361,7 @@ describe("bad pushes change nothing", () => {
     ],
     ["# TYPE x histogram\nx_count 1.5\n", "the count 1.5 is no whole number"],
     ['# TYPE x summary\nx_count 1\n# TYPE x_count counter\nx_count{a="b"} 1\n', "collides"],
+    ['# TYPE x summary\nx{quantile="0.5"} 1\nx{quantile="0.5"} 2\nx_count 1\n', "two quantiles"],
     ["# TYPE x gaugehistogram\nx_count 1\n", "gauge histograms cannot be received"],
     [`x{a="${"v".repeat(300_000)}"} 1\n`, "line"],
     ["x 1\n\u0000\n", "text format parsing error"],
@@ -352,6 +377,15 @@ describe("bad pushes change nothing", () => {
     await clock.advance(60_000);
     await receiver.edgeCalls(2);
     expect(linesOf(receiver)).toEqual(["x{} 7"]);
+  });
+
+  test.each(["summary", "histogram"])("a label that a %s has itself", async (type) => {
+    const receiver = await startHttpMetrics();
+    const label = type === "summary" ? "quantile" : "le";
+    const body = `# TYPE x ${type}\nx_sum 1\nx_count 1\n`;
+    const [status, text] = await statusOf(receiver.push("PUT", `job/a/${label}/1`, body));
+    expect([status, text]).toEqual([400, expect.stringContaining(`explicit "${label}" label`)]);
+    expect((await receiver.push("PUT", `job/a/${label}/1`, "x 1\n")).status).toBe(200);
   });
 
   test("the time of the last failure is told, of a group that is there", async () => {
@@ -436,6 +470,25 @@ describe("bounds", () => {
       expect.stringContaining("refused (group_limit);"),
     ]);
     expect((await receiver.push("PUT", "job/d", "x 1\n")).headers.get("retry-after")).toBe("60");
+    const reports = () => cardinalityReports().filter((one) => one.component === "http_metrics");
+    expect(reports()).toMatchObject([
+      {
+        limit: 10,
+        series: 6,
+        top: expect.arrayContaining([{ metric: "x", series: 2, overflowPoints: 0 }]),
+      },
+    ]);
+    await receiver.close();
+    expect(reports()).toEqual([]);
+  });
+
+  test("the metrics with the most series are named when the limit is met", async () => {
+    const receiver = await startHttpMetrics({ prometheus_push: { max_series: 10 } });
+    await receiver.push("PUT", "job/a", 'x{i="1"} 1\nx{i="2"} 1\ny 1\n');
+    expect((await receiver.push("PUT", "job/b", "a 1\nb 1\nc 1\nd 1\n")).status).toBe(503);
+    const seriesOf = (metric: string) =>
+      receiver.meter.value("rmt_series_of_metric", { component: "http_metrics", metric });
+    expect([seriesOf("x"), seriesOf("y")]).toEqual([2, 1]);
   });
 
   test("the memory budget bounds groups, and they give it back", async () => {

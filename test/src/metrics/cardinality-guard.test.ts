@@ -43,6 +43,18 @@ describe("the limit", () => {
   });
 });
 
+test("series may come and go many at once", () => {
+  const { guard: g, metric } = start(9);
+  g.grow("b", 0);
+  g.forget("b", 0);
+  g.grow("a", 5);
+  g.grow("a", 3);
+  g.forget("a", 6);
+  expect(g.report().top).toEqual([{ metric: "a", series: 2, overflowPoints: 0 }]);
+  g.forget("a", 2);
+  expect([metric("rmt_series"), g.report().top]).toEqual([0, []]);
+});
+
 describe("what overflows", () => {
   test("is counted, by metric, and explained once with the key to raise and the largest metric", () => {
     const { guard: g, warnings, metric } = start(3);
@@ -69,6 +81,21 @@ describe("what overflows", () => {
         { metric: "small", series: 1, overflowPoints: 0 },
         { metric: "other", series: 0, overflowPoints: 4 },
       ],
+    });
+  });
+
+  test("and is refused is counted, and shown, even where no series was taken in", () => {
+    const { guard: g, warnings, metric } = start(0);
+    g.countRefused("a", 3);
+    expect(metric("rmt_series_overflow_points")).toBe(3);
+    expect(warnings).toEqual([]);
+    expect(cardinalityReports()).toContainEqual({
+      component: "percentiles",
+      limit: 0,
+      series: 0,
+      overflowSeries: 0,
+      overflowPoints: 3,
+      top: [{ metric: "a", series: 0, overflowPoints: 3 }],
     });
   });
 
@@ -103,6 +130,30 @@ describe("what overflows", () => {
     expect(named.length).toBeLessThanOrEqual(20);
     expect(g.report().top.length).toBeLessThanOrEqual(10);
   });
+});
+
+test("what has no memory below the limit is explained as that", () => {
+  const { guard: g, warnings } = start(9);
+  g.admit("a");
+  g.countOverflow("a");
+  expect(warnings[0]!.message).toContain("There is no memory for more than 1 series");
+  expect(warnings[0]!.message).not.toContain("max_series");
+});
+
+test("of long names only the beginning is kept, logged and shown", () => {
+  const { guard: g, settings, warnings, ofMetric } = start(1);
+  const long = (end: string) => "x".repeat(1_000_000) + end;
+  g.admit(long("a"));
+  g.countOverflow(long("b"));
+  const shown = "x".repeat(200);
+  expect(g.report().top).toEqual([{ metric: shown, series: 1, overflowPoints: 1 }]);
+  expect([warnings[0]!.fields, ofMetric(shown)]).toMatchObject([
+    { metric: shown, largest_metric: shown },
+    1,
+  ]);
+  g.forget(long("a"));
+  expect([...settings.meter.gauges.keys()].join("").length).toBeLessThan(1000);
+  expect(g.report().top).toEqual([]);
 });
 
 test("guards with series are listed until they are closed, and leave no timer", () => {

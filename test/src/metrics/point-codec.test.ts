@@ -1,19 +1,23 @@
 import { expect, test } from "@jest/globals";
 import {
   copyWithout,
+  hasMax,
+  hasMin,
+  hasSum,
   histogramFields,
-  type PointRange,
+  type PointBody,
   readHistogram,
   sameArrays,
   writeHistogram,
 } from "../../../src/metrics/point-codec.ts";
 import { Writer, wireFixed64 } from "../../../src/pdata/wire.ts";
 
-function written(write: (out: Writer) => void): PointRange {
+function written(write: (out: Writer) => void): PointBody {
   const out = new Writer();
   write(out);
   const bytes = out.take();
-  return { bytes, start: 0, end: bytes.length };
+  const view = new DataView(bytes.buffer);
+  return { bytes, view, start: 0, end: bytes.length };
 }
 
 function packed(out: Writer, field: number, values: readonly number[], isCount: boolean): void {
@@ -44,17 +48,24 @@ test("lists of a histogram come packed, in pieces and value by value", () => {
 
 test("what is written is read back; counts are exact up to 2^53", () => {
   const counts = Float64Array.of(0, 1, 2 ** 32, 2 ** 53);
-  const values = { count: 2 ** 53, sum: -1.5, min: -2, max: 3, counts };
+  const has = hasSum | hasMin | hasMax;
+  const values = { count: 2 ** 53, has, sum: -1.5, min: -2, max: 3, counts };
   const point = readHistogram(written((out) => writeHistogram(values, out)));
   expect(point).toMatchObject(values);
-  const bare = { count: 1, sum: undefined, counts: new Float64Array(0) };
-  expect(readHistogram(written((out) => writeHistogram(bare, out)))).toMatchObject(bare);
+  const bare = { ...values, count: 1, has: 0, counts: new Float64Array(0) };
+  const {
+    count,
+    has: none,
+    counts: noCounts,
+  } = readHistogram(written((out) => writeHistogram(bare, out)));
+  expect([count, none, noCounts.length]).toEqual([1, 0, 0]);
 });
 
 test("a copy without fields keeps all others in their order", () => {
   const from = written((out) => {
     out.string(9, "a");
-    writeHistogram({ count: 1, sum: 2, counts: Float64Array.of(1) }, out);
+    const counts = Float64Array.of(1);
+    writeHistogram({ count: 1, has: hasSum, sum: 2, min: 0, max: 0, counts }, out);
     packed(out, 7, [1], false);
     out.string(77, "b");
   });

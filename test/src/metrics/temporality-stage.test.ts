@@ -17,6 +17,7 @@ import {
   histogramOf,
   histogramPoint as hp,
   type MetricObject,
+  pointsOf,
   sumOf,
   TestedStage,
   valuesOf,
@@ -115,6 +116,8 @@ describe("bounds", () => {
     });
     const top = { component: "test", metric: "requests" };
     expect(tested.settings.meter.value("rmt_series_of_metric", top)).toBe(2);
+    const overflow = { component: "test" };
+    expect(tested.settings.meter.value("rmt_series_overflow_points", overflow)).toBe(4);
   });
 
   test.each([
@@ -236,6 +239,35 @@ describe("what the next stage refuses", () => {
     tested.edge.refusal = undefined;
     expect(valuesOf((await tested.run(metrics)).slice(0, 1))).toEqual([5n]);
   });
+
+  test.each([
+    ["cumulative to delta", dropping, 2, [1, 1, 1]],
+    ["delta to cumulative", toCumulative, 1, [3, 5, 7]],
+  ] as const)(
+    "several changes of a series are undone, those of its bounds, too: %s",
+    async (_name, make, temporality, expected) => {
+      const tested = make();
+      const run = (...points: (typeof first)[]) => tested.run([histogramOf(temporality, points)]);
+      const bytes = () =>
+        tested.settings.meter.value("rmt_series_state_bytes", { component: "test" });
+      const first = hp([1, 10], [1, 2, 3], { sum: 1 });
+      await run(first);
+      const before = bytes();
+      tested.edge.refusal = busy;
+      const points = [
+        hp([1, 20], [5, 5, 5], { sum: 50 }),
+        hp([1, 30], [7, 7, 7, 7], { sum: 90 }),
+        hp([1, 40], [9, 9, 9, 9]),
+      ];
+      await expect(run(...points)).rejects.toBe(busy);
+      tested.edge.refusal = undefined;
+      expect(bytes()).toBe(before);
+      const after = await run(hp([1, 15], [2, 3, 4], { sum: 3 }));
+      expect(pointsOf(after)).toMatchObject([
+        { bucketCounts: expected.map(String), sum: temporality === 2 ? 2 : 4 },
+      ]);
+    },
+  );
 
   test("a series that went on meanwhile is not taken back", async () => {
     const tested = toCumulative();
