@@ -53,7 +53,7 @@ function attributeField(
 ): Uint8Array {
   const out = new Writer(64);
   for (const [key, value] of attributes) writeKeyValue(out, number, key, value);
-  return Uint8Array.from(out.bytes.subarray(0, out.position));
+  return new Uint8Array(out.bytes.subarray(0, out.position));
 }
 
 /**

@@ -1,5 +1,6 @@
 import { section, uint, z } from "../../src/config/fields.ts";
 import { isUtf8Name } from "../../src/prometheus/escape.ts";
+import { quoteText } from "../../src/prometheus/parse/go-text.ts";
 import { Regex } from "../../src/regex/regex.ts";
 
 export const actions = [
@@ -28,16 +29,16 @@ const action = z
     const known = actions.find((name) => name === text.toLowerCase());
     if (known !== undefined) return known;
     const message =
-      text === ""
-        ? "relabel action cannot be empty"
-        : `unknown relabel action ${JSON.stringify(text)}`;
+      text === "" ? "relabel action cannot be empty" : `unknown relabel action ${quoteText(text)}`;
     context.addIssue({ code: "custom", message });
     return z.NEVER;
   });
 
+const labelName = z.string().refine((name) => name !== "", '"" is not a valid label name');
+
 export const rule = section({
   source_labels: z
-    .array(z.string())
+    .array(labelName)
     .default([])
     .describe("Labels whose values are joined by `separator` to the text that is looked at."),
   separator: z.string().default(defaultSeparator).describe("Stands between the joined values."),
@@ -88,7 +89,7 @@ const withoutReplacement: ReadonlySet<Action> = new Set([
 function mistakeOf(value: Readonly<Record<keyof RuleConfig, unknown>>): string | undefined {
   // The keys were checked before; a wrong action has its own message.
   const checked = value as RuleConfig;
-  return targetMistake(checked) ?? extraFieldMistake(checked) ?? regexMistake(checked);
+  return regexMistake(checked) ?? targetMistake(checked) ?? extraFieldMistake(checked);
 }
 
 function targetMistake(value: RuleConfig): string | undefined {
@@ -100,13 +101,13 @@ function targetMistake(value: RuleConfig): string | undefined {
     return `relabel configuration for ${what} action requires 'target_label' value`;
   }
   if (writing.has(what) && !isUtf8Name(target)) {
-    return `${JSON.stringify(target)} is invalid 'target_label' for ${what} action`;
+    return `${quoteText(target)} is invalid 'target_label' for ${what} action`;
   }
   if (withoutReplacement.has(what) && replacement !== defaultReplacement) {
     return `'replacement' can not be set for ${what} action`;
   }
   if (what === "labelmap" && !isUtf8Name(replacement)) {
-    return `${JSON.stringify(replacement)} is invalid 'replacement' for ${what} action`;
+    return `${quoteText(replacement)} is invalid 'replacement' for ${what} action`;
   }
   return undefined;
 }

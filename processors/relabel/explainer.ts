@@ -5,8 +5,10 @@ const texts = {
   empty_name:
     "The rules leave a point without a name: it is dropped, as are all such. With labelkeep, let the regex match __name__ too.",
   label_too_long:
-    "A label is too long for a regex, above 16,384 characters: its point is dropped, as are all such.",
-  output_too_large: "New names and resources make a request too large: points are dropped.",
+    "A label is too long for a rule, above 16,384 characters: its point is dropped, as are all such.",
+  too_many_labels:
+    "A point has more than 1,024 labels, with those of its resource: it is dropped, as are all such.",
+  output_too_large: "New labels, names and resources make a request too large: points are dropped.",
   collided:
     "Two series became equal: both go on, but most backends refuse the second. Keep a label that tells them apart.",
 } as const;

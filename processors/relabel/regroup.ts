@@ -69,11 +69,10 @@ export interface Regrouped {
 }
 
 /**
- * Frames are repeated for each resource and name: a part may grow to this many times its length and this many
- * bytes more. Otherwise one long description would be multiplied by a thousand names.
+ * Frames are repeated for each resource and name: without a bound, one long description would be multiplied by a
+ * thousand names.
  */
-const maxGrowth = 4;
-const freeGrowthBytes = 16 * 1024 * 1024;
+export const maxGrowthBytes = (length: number) => 4 * length + 16 * 1024 * 1024;
 
 /** Moves the points of one part; `verdictOf` is asked for each point in order. */
 export class Regroup {
@@ -289,7 +288,7 @@ export class Regroup {
 
   /** The first points always find room, so that no part becomes empty. */
   #isFull(): boolean {
-    return this.#items > 0 && this.#out.position > this.#bytes.length * maxGrowth + freeGrowthBytes;
+    return this.#items > 0 && this.#out.position > maxGrowthBytes(this.#bytes.length);
   }
 
   /** The resource's attributes need not lie side by side: its whole body is the block. */

@@ -12,7 +12,7 @@ import { Collisions } from "./collisions.ts";
 import type { RuleConfig } from "./config.ts";
 import { Explainer } from "./explainer.ts";
 import { writePoint } from "./point-writer.ts";
-import { Regroup } from "./regroup.ts";
+import { maxGrowthBytes, Regroup } from "./regroup.ts";
 import { compileRules, type Rule } from "./rules.ts";
 import { SharedVerdicts } from "./shared-verdicts.ts";
 import {
@@ -26,7 +26,10 @@ import {
   type Verdict,
 } from "./verdict.ts";
 
-/** A larger verdict is not noted: the interner bounds the bytes that came, not what is noted on them. */
+/**
+ * A larger verdict is not noted: the interner bounds the bytes that came, not what is noted on them. What larger
+ * ones add to one request is bounded: a label of the resource may be written to each of its points.
+ */
 const maxNotedBytes = (series: RelabelSeries) => 2 * series.length + 256;
 
 /** Keeps or drops points only. */
@@ -50,6 +53,8 @@ export class Relabeler {
   #verdicts: Verdict[] = [];
   #points = 0;
   #flags = 0;
+  /** Bytes that verdicts which are not noted may still add to it. */
+  #room = 0;
 
   /** Remembers series of about maxCacheBytes. */
   constructor(
@@ -77,6 +82,7 @@ export class Relabeler {
   relabel(payload: MetricsPayload): MetricsPayload | undefined {
     this.#points = 0;
     this.#flags = 0;
+    this.#room = maxGrowthBytes(payload.byteLength);
     this.#interner.forEachPoint(payload, this.#take);
     const flags = this.#flags;
     const verdicts = this.#takeVerdicts();
@@ -115,7 +121,9 @@ export class Relabeler {
   }
 
   #judge(series: RelabelSeries): Verdict {
-    const [verdict, relabelled] = judge(this.#rules, series);
+    const notedBytes = maxNotedBytes(series);
+    const room = Math.max(this.#room, notedBytes);
+    const [verdict, relabelled] = judge(this.#rules, series, room);
     const { dropReason } = verdict;
     if (dropReason !== undefined && dropReason !== "filtered") {
       this.#explainer.explain(dropReason, series.parent.name);
@@ -124,7 +132,9 @@ export class Relabeler {
       this.#collided.add(1);
       this.#explainer.explain("collided", series.parent.name);
     }
-    if (verdict.bytes <= maxNotedBytes(series)) series.memo = this.#shared.of(verdict);
+    if (dropReason === "output_too_large") return verdict;
+    if (verdict.bytes <= notedBytes) series.memo = this.#shared.of(verdict);
+    else this.#room -= verdict.bytes - notedBytes;
     return verdict;
   }
 

@@ -6,7 +6,15 @@ import { applyRules, type LabelMap, type Rule, TextTooLongError } from "./rules.
 
 export const nameLabel = "__name__";
 
-export type DropReason = "filtered" | "empty_name" | "label_too_long";
+export type DropReason =
+  | "filtered"
+  | "empty_name"
+  | "label_too_long"
+  | "too_many_labels"
+  | "output_too_large";
+
+/** Those of the resource are looked at for each of its series: more would let a small request take minutes. */
+const maxLabels = 1024;
 
 /** What a verdict does, as bits: the loop over points only collects them. */
 export const drops = 1;
@@ -55,18 +63,25 @@ export interface ResourceChange {
 }
 
 export interface RelabelMemos extends Memos {
-  /** Its labels. */
-  readonly resource: LabelMap;
-  readonly scope: undefined;
-  /** What an observer of verdicts keeps of the metric. */
-  readonly metric: string;
+  readonly resource: ResourceMemo;
+  /** Parts of the identity of their series: see Collisions. */
+  readonly scope: number;
+  readonly metric: number;
   readonly series: Verdict;
 }
 
 export type RelabelSeries = Series<RelabelMemos>;
 
+interface ResourceMemo {
+  readonly labels: LabelMap;
+  /** Of its attributes: see Collisions. */
+  hashes: readonly number[] | undefined;
+}
+
 /** The labels that rules made of a series, where they let it pass. */
 export interface Relabelled {
+  /** Of the point, as they came. */
+  readonly attributes: readonly Attribute[];
   readonly labels: LabelMap;
   readonly pointChanges: Changes;
   readonly resourceChanges: Changes;
@@ -76,14 +91,27 @@ const unchanged = new Verdict(undefined);
 const filtered = new Verdict("filtered");
 const emptyName = new Verdict("empty_name");
 const tooLong = new Verdict("label_too_long");
+const tooMany = new Verdict("too_many_labels");
+const noRoom = new Verdict("output_too_large");
 
-/** The verdict, and the labels where there are any left. */
-export function judge(rules: readonly Rule[], series: RelabelSeries): [Verdict, Relabelled?] {
+export function resourceOf(series: RelabelSeries): ResourceMemo {
+  const owner = series.parent.parent.parent;
+  return (owner.memo ??= { labels: textsOf(owner.attributes), hashes: undefined });
+}
+
+/** The verdict, and the labels where there are any left. `room`: characters that may be added. */
+export function judge(
+  rules: readonly Rule[],
+  series: RelabelSeries,
+  room: number,
+): [Verdict, Relabelled?] {
   const metric = series.parent;
-  const owner = metric.parent.parent;
-  const resource = (owner.memo ??= textsOf(owner.attributes));
-  const point = textsOf(series.attributes());
-  const labels: LabelMap = new Map([...resource, ...point]);
+  const resource = resourceOf(series).labels;
+  const attributes = series.attributes();
+  if (resource.size + attributes.length > maxLabels) return [tooMany];
+  const point = textsOf(attributes);
+  const labels: LabelMap = new Map(resource);
+  for (const [key, text] of point) labels.set(key, text);
   labels.set(nameLabel, metric.name);
   try {
     if (!applyRules(rules, labels)) return [filtered];
@@ -93,8 +121,9 @@ export function judge(rules: readonly Rule[], series: RelabelSeries): [Verdict, 
   }
   const name = labels.get(nameLabel) ?? "";
   if (name === "") return [emptyName];
-  const relabelled = compare(labels, point, resource);
-  const { pointChanges, resourceChanges } = relabelled;
+  const { pointChanges, resourceChanges } = compare(labels, point, resource);
+  const added = name === metric.name ? 0 : name.length;
+  if (added + lengthOf(pointChanges) + lengthOf(resourceChanges) > room) return [noRoom];
   const verdict = new Verdict(
     undefined,
     pointChanges.size === 0 ? undefined : patchOfSeries(series, pointChanges),
@@ -103,7 +132,10 @@ export function judge(rules: readonly Rule[], series: RelabelSeries): [Verdict, 
       ? undefined
       : { key: JSON.stringify([...resourceChanges]), changes: resourceChanges },
   );
-  return [verdict.flags === 0 ? unchanged : verdict, relabelled];
+  return [
+    verdict.flags === 0 ? unchanged : verdict,
+    { attributes, labels, pointChanges, resourceChanges },
+  ];
 }
 
 /** Values by key; the last of equal keys counts. The metric's name hides an attribute of its label's name. */
@@ -117,7 +149,11 @@ function textsOf(attributes: readonly Attribute[]): LabelMap {
  * Where the labels differ from what came. What stood at the point or nowhere changes at the point, what stood
  * only at the resource changes there; a label that goes must go at both.
  */
-function compare(labels: LabelMap, point: LabelMap, resource: LabelMap): Relabelled {
+function compare(
+  labels: LabelMap,
+  point: LabelMap,
+  resource: LabelMap,
+): Pick<Relabelled, "pointChanges" | "resourceChanges"> {
   const pointChanges = new Map<string, string | undefined>();
   const resourceChanges = new Map<string, string | undefined>();
   for (const [key, text] of point) {
@@ -130,7 +166,13 @@ function compare(labels: LabelMap, point: LabelMap, resource: LabelMap): Relabel
   for (const [key, text] of labels) {
     if (key !== nameLabel && !point.has(key) && !resource.has(key)) pointChanges.set(key, text);
   }
-  return { labels, pointChanges, resourceChanges };
+  return { pointChanges, resourceChanges };
+}
+
+function lengthOf(changes: Changes): number {
+  let length = 0;
+  for (const [key, text] of changes) if (text !== undefined) length += key.length + text.length;
+  return length;
 }
 
 function patchOfSeries(series: RelabelSeries, changes: Changes): AttributePatch {

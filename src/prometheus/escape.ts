@@ -26,6 +26,15 @@ export function escapeName(name: string, scheme: EscapingScheme, label = false):
   return escaped;
 }
 
+/**
+ * The name as a page carries it. A scheme only concerns names that classic readers cannot take: `dots` would
+ * double the underscores of all others, too, which no client library does (prometheus/common, EscapeMetricFamily).
+ */
+export function wireName(name: string, scheme: EscapingScheme, label = false): string {
+  const classic = label ? isClassicLabelName(name) : isClassicMetricName(name);
+  return classic ? name : escapeName(name, scheme, label);
+}
+
 function isClassicCharacter(character: string, first: boolean, label: boolean): boolean {
   if (/^[a-zA-Z_]$/u.test(character)) return true;
   return character === ":" ? !label : !first && /^[0-9]$/u.test(character);

@@ -30,11 +30,11 @@ export function labelName(key: string, naming: LabelNaming = {}): NameResult {
 }
 
 function sanitized(key: string, preserveMultiple: boolean): string {
-  const escaped = key.replace(/[^a-zA-Z0-9_]/gu, "_");
-  if (preserveMultiple) return escaped;
-  const collapsed = escaped.replace(/__+/gu, "_");
-  // `__x__` is reserved for Prometheus itself and keeps its shape.
-  return /^__.+__$/u.test(escaped) && /[^_]/u.test(escaped) ? `_${collapsed}_` : collapsed;
+  if (preserveMultiple) return key.replace(/[^a-zA-Z0-9_]/gu, "_");
+  // `__x__` is reserved for Prometheus itself and keeps its shape; what only looks so once escaped does not.
+  const isReserved = key.length >= 4 && key.startsWith("__") && key.endsWith("__");
+  const collapsed = (isReserved ? key.slice(2, -2) : key).replace(/[^a-zA-Z0-9]+/gu, "_");
+  return isReserved ? `__${collapsed}__` : collapsed;
 }
 
 function prefixed(name: string, naming: LabelNaming): string {

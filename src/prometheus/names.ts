@@ -43,7 +43,7 @@ export function metricName(
   if (options.utf8) return { name: utf8Name(name, unit, type, options) };
   const built = options.suffixes
     ? nameOfTokens(name, unit, type, options.namespace)
-    : escapedName(name, options.namespace);
+    : escapedName(name, options);
   if (built === "") {
     return { error: `normalization for metric ${JSON.stringify(name)} resulted in empty name` };
   }
@@ -64,9 +64,15 @@ const withoutInvalid = (text: string) =>
     .join("_");
 const digitFirst = /^[0-9]/u;
 
-function escapedName(name: string, namespace: string): string {
+/** The namespace before a finished name. */
+export function withNamespace(name: string, { namespace, utf8 }: NamingOptions): string {
+  if (namespace === "") return name;
+  return `${utf8 ? namespace : withoutInvalid(namespace)}_${name}`;
+}
+
+function escapedName(name: string, options: NamingOptions): string {
   const escaped = withoutInvalid(name);
-  if (namespace !== "") return `${withoutInvalid(namespace)}_${escaped}`;
+  if (options.namespace !== "") return withNamespace(escaped, options);
   return digitFirst.test(escaped) ? `_${escaped}` : escaped;
 }
 
@@ -97,7 +103,7 @@ const moveLast = (tokens: string[], word: string) => [
 ];
 
 function utf8Name(name: string, unit: string, type: NamedType, options: NamingOptions): string {
-  let built = options.namespace === "" ? name : `${options.namespace}_${name}`;
+  let built = withNamespace(name, options);
   if (!options.suffixes) return built;
   let end = "";
   const takeOff = (suffix: string) => {

@@ -23,12 +23,16 @@ export interface NegotiationOptions {
   readonly defaultEscaping?: EscapingScheme;
 }
 
-/** The first clause, by preference of the client, that can be served; else text 0.0.4. */
+/**
+ * The first clause, by preference of the client, that can be served; else text 0.0.4. As in prometheus/common, a
+ * scheme counts for the clauses behind it, too: who understands it in one format does so in another.
+ */
 export function negotiate(accept: string | undefined, options: NegotiationOptions): Format {
-  const escaping = options.defaultEscaping ?? defaultFormat.escaping;
+  let escaping = options.defaultEscaping ?? defaultFormat.escaping;
   for (const clause of parseAccept(accept ?? "")) {
+    escaping = schemeOf(clause) ?? escaping;
     const format = serve(clause, options.openMetrics);
-    if (format !== undefined) return { ...format, escaping: schemeOf(clause) ?? escaping };
+    if (format !== undefined) return { ...format, escaping };
   }
   return { ...defaultFormat, escaping };
 }

@@ -4,7 +4,7 @@
  *     name{label="value",…} value [timestamp] [# {exemplar labels} value timestamp]
  *     {"name with dots","label"="value",…} value …          names beyond the classic characters
  */
-import { escapeName, isClassicLabelName, isClassicMetricName } from "./escape.ts";
+import { isClassicLabelName, isClassicMetricName, wireName } from "./escape.ts";
 import type { Exemplar, Family, FamilyType, HistogramValue, Sample } from "./family.ts";
 import type { Label } from "./labels.ts";
 import type { Format } from "./negotiate.ts";
@@ -35,7 +35,7 @@ export class TextWriter {
 
   /** HELP, TYPE and UNIT lines. `name` is the name of the samples, as in text 0.0.4. */
   header(name: string, type: FamilyType, help?: string, unit?: string): string {
-    const escaped = escapeName(name, this.format.escaping);
+    const escaped = wireName(name, this.format.escaping);
     if (!this.#openMetrics) {
       const quoted = quotedName(escaped);
       return `${helpLine(quoted, help, escapeHelp)}# TYPE ${quoted} ${textTypes[type]}\n`;
@@ -43,7 +43,7 @@ export class TextWriter {
     const family = openMetricsFamily(escaped, type);
     const quoted = quotedName(family.name);
     const unitLine =
-      unit !== undefined && unit !== "" && family.name.endsWith(`_${unit}`)
+      unit !== undefined && isUnit.test(unit) && family.name.endsWith(`_${unit}`)
         ? `# UNIT ${quoted} ${unit}\n`
         : "";
     return `${helpLine(quoted, help, escapeLabelValue)}# TYPE ${quoted} ${family.type}\n${unitLine}`;
@@ -51,7 +51,7 @@ export class TextWriter {
 
   /** A line up to its value; `suffix` is `_bucket` and the like, `extra` a finished pair such as `le="1"`. */
   prefix(name: string, labels: readonly Label[], suffix = "", extra = ""): string {
-    const escaped = escapeName(name, this.format.escaping) + suffix;
+    const escaped = wireName(name, this.format.escaping) + suffix;
     return this.prefixOfPairs(escaped, this.pairs(labels), extra);
   }
 
@@ -65,13 +65,16 @@ export class TextWriter {
     return all === "" ? `{${quoted}} ` : `{${quoted},${all}} `;
   }
 
-  /** `a="b",c="d"`. Labels that become one by escaping are joined, as a scrape with both would fail. */
+  /**
+   * `a="b",c="d"`. Labels that become one by escaping are joined, as a scrape with both would fail; one that
+   * becomes `__name__` is left out, as it would rename the sample.
+   */
   pairs(labels: readonly Label[]): string {
-    const names = labels.map(({ name }) => escapeName(name, this.format.escaping, true));
+    const names = labels.map(({ name }) => wireName(name, this.format.escaping, true));
     let text = "";
     for (let i = 0; i < labels.length; i++) {
       const name = names[i]!;
-      if (names.indexOf(name) < i) continue;
+      if (name === "__name__" || names.indexOf(name) < i) continue;
       let { value } = labels[i]!;
       for (let k = names.indexOf(name, i + 1); k > 0; k = names.indexOf(name, k + 1)) {
         value += `;${labels[k]!.value}`;
@@ -114,9 +117,14 @@ export class TextWriter {
   }
 }
 
-/** OpenMetrics names a counter's family without `_total`; a counter without it cannot be one. */
+/** The UNIT line has no quotes: other characters would break it. */
+const isUnit = /^[a-zA-Z0-9_:]+$/u;
+
+/** OpenMetrics names a family without `_total` or `_info`; without these it cannot be a counter or an info. */
 function openMetricsFamily(name: string, type: FamilyType): { name: string; type: FamilyType } {
-  if (type === "info") return { name: name.replace(/_info$/u, ""), type };
+  if (type === "info") {
+    return name.endsWith("_info") ? { name: name.slice(0, -5), type } : { name, type: "gauge" };
+  }
   if (type !== "counter") return { name, type };
   return name.endsWith("_total") ? { name: name.slice(0, -6), type } : { name, type: "unknown" };
 }

@@ -69,12 +69,16 @@ function characterLength(bytes: Uint8Array, p: number, end: number): number {
 const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/u;
 const infinity = /^([+-]?)inf(?:inity)?$/iu;
 
-/** A number as strconv.ParseFloat reads it, without hexadecimal and underscores; else why it is none. */
-export function parseFloatText(text: string): number | { readonly error: string } {
+/**
+ * A number as strconv.ParseFloat reads it, without hexadecimal and underscores; else why it is none.
+ * @param quote How the error shows the text: the bytes that it comes from need not be UTF-8.
+ */
+export function parseFloatText(
+  text: string,
+  quote = () => quoteText(text),
+): number | { readonly error: string } {
   if (/[pP_]/u.test(text)) return { error: "unsupported character in float" };
-  const problem = (why: string) => ({
-    error: `strconv.ParseFloat: parsing ${quoteText(text)}: ${why}`,
-  });
+  const problem = (why: string) => ({ error: `strconv.ParseFloat: parsing ${quote()}: ${why}` });
   if (decimal.test(text)) {
     const value = Number(text);
     return Number.isFinite(value) ? value : problem("value out of range");

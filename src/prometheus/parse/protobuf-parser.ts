@@ -34,8 +34,10 @@ const types: readonly FamilyType[] = [
   "gaugehistogram",
 ];
 
-/** Buckets of one side of a native histogram; Prometheus' own are below 200. */
-const maxNativeBuckets = 65_536;
+/** Buckets or quantiles of one sample, and those of a side of a native histogram; Prometheus' own are below 200. */
+const maxBuckets = 65_536;
+/** Buckets of a native histogram are numbers: so many take as much memory as one sample. */
+const nativeBucketsOfSample = 8;
 
 /** All families that have samples, in steps of some samples. */
 export function* delimitedFamilies(
@@ -59,6 +61,7 @@ const samplesOfStep = 64;
 class FamilyReader {
   readonly #limits: ParseLimits;
   #samples = 0;
+  #nextPause = samplesOfStep;
 
   constructor(limits: ParseLimits) {
     this.#limits = limits;
@@ -78,6 +81,7 @@ class FamilyReader {
       else if (r.number === 4) {
         this.#count();
         metrics.push(r.message());
+        if (this.#isStepFull()) yield;
       } else if (r.number === 5) unit = r.string();
     }
     if (name === "") throw malformed("metric family without a name");
@@ -85,13 +89,20 @@ class FamilyReader {
     const samples: ParsedSample[] = [];
     for (const metric of metrics) {
       samples.push(this.#metric(metric, name, type));
-      if (samples.length % samplesOfStep === 0) yield;
+      if (samples.length % samplesOfStep === 0 || this.#isStepFull()) yield;
     }
     return { name, type, help, unit, samples };
   }
 
-  #count(): void {
-    if (++this.#samples > this.#limits.maxSamples) throw tooManySamples(this.#limits);
+  #count(samples = 1): void {
+    this.#samples += samples;
+    if (this.#samples > this.#limits.maxSamples) throw tooManySamples(this.#limits);
+  }
+
+  #isStepFull(): boolean {
+    if (this.#samples < this.#nextPause) return false;
+    this.#nextPause = this.#samples + samplesOfStep;
+    return true;
   }
 
   #metric(r: ProtobufReader, name: string, type: FamilyType): ParsedSample {
@@ -123,6 +134,7 @@ class FamilyReader {
       if (r.number === 1) name = r.string();
       else if (r.number === 2) value = r.string();
     }
+    if (name === "") throw malformed('invalid label name ""');
     labels.push({ name, value });
     if (labels.length > this.#limits.maxLabels) throw malformed("too many labels");
   }
@@ -146,12 +158,15 @@ class FamilyReader {
     while (r.next()) {
       if (r.number === 1) classic.count ||= r.uint();
       else if (r.number === 2) classic.sum = r.double();
-      else if (r.number === 3) classic.buckets.push(this.#bucket(r.message()));
+      else if (r.number === 3) add(classic.buckets, this.#bucket(r.message()));
       else if (r.number === 4) classic.count = r.double() || classic.count;
       else if (r.number === 15) startTimestampMs = millisecondsOf(r.message());
-      else if (r.number === 16) native.exemplars.push(this.#exemplar(r.message()));
-      else native.field(r);
+      else if (r.number === 16) {
+        this.#count();
+        add(native.exemplars, this.#exemplar(r.message()));
+      } else native.field(r);
     }
+    this.#count(native.size / nativeBucketsOfSample);
     return { histogram: { ...classic, native: native.finish() }, startTimestampMs };
   }
 
@@ -165,7 +180,7 @@ class FamilyReader {
       else if (r.number === 2) sum = r.double();
       else if (r.number === 3) {
         this.#count();
-        quantiles.push(quantileOf(r.message()));
+        add(quantiles, quantileOf(r.message()));
       } else if (r.number === 4) startTimestampMs = millisecondsOf(r.message());
     }
     return { summary: { quantiles, count, sum }, startTimestampMs };
@@ -196,6 +211,14 @@ class FamilyReader {
     }
     return { labels, value, timestampSeconds };
   }
+}
+
+const tooManyBuckets = () => malformed("histogram or summary has too many buckets");
+
+/** One sample is read in one step: its length is bounded. */
+function add<T>(list: T[], item: T): void {
+  list.push(item);
+  if (list.length > maxBuckets) throw tooManyBuckets();
 }
 
 /** Field number in Metric; info and stateset are not in this format. */
@@ -277,6 +300,10 @@ class Side {
     return spans;
   }
 
+  get size(): number {
+    return this.deltas.length + this.counts.length;
+  }
+
   #at(values: readonly number[], index: number): number {
     const value = values[index];
     if (value === undefined) throw malformed("native histogram has more buckets than counts");
@@ -291,9 +318,7 @@ class Side {
     }
     this.spans.push(span);
     this.#buckets += span.length;
-    if (this.#buckets > maxNativeBuckets || this.spans.length > maxNativeBuckets) {
-      throw malformed("native histogram has too many buckets");
-    }
+    if (this.#buckets > maxBuckets || this.spans.length > maxBuckets) throw tooManyBuckets();
   }
 }
 
@@ -304,6 +329,10 @@ class NativeDraft {
   #zeroCount = 0;
   readonly #negative = new Side();
   readonly #positive = new Side();
+
+  get size(): number {
+    return this.#negative.size + this.#positive.size;
+  }
 
   field(r: ProtobufReader): void {
     if (r.number === 5) this.#schema = r.sint();
@@ -335,6 +364,6 @@ class NativeDraft {
 
 function sideField(side: Side, r: ProtobufReader, field: number): void {
   if (field === 0) side.addSpan(r.message());
-  else if (field === 1) r.sints(side.deltas);
-  else r.doubles(side.counts);
+  else if (field === 1) r.sints(side.deltas, maxBuckets);
+  else r.doubles(side.counts, maxBuckets);
 }

@@ -132,21 +132,26 @@ export class ProtobufReader {
     return zigzag(readVarint64(this.bytes, this.valueStart));
   }
 
-  /** A repeated number, packed or not. */
-  doubles(into: number[]): void {
-    if (this.wireType !== wireLength) return void into.push(this.double());
+  /** A repeated number, packed or not; at most `most` in all. */
+  doubles(into: number[], most: number): void {
+    if (this.wireType !== wireLength) return addNumber(into, this.double(), most);
     const view = dataViewOf(this.bytes);
     if ((this.valueEnd - this.valueStart) % 8 !== 0) throw malformed("proto: unexpected EOF");
-    for (let p = this.valueStart; p < this.valueEnd; p += 8) into.push(view.getFloat64(p, true));
+    for (let p = this.valueStart; p < this.valueEnd; p += 8) {
+      addNumber(into, view.getFloat64(p, true), most);
+    }
   }
 
-  sints(into: number[]): void {
-    if (this.wireType !== wireLength) return void into.push(this.sint());
+  sints(into: number[], most: number): void {
+    if (this.wireType !== wireLength) return addNumber(into, this.sint(), most);
     const packed = new ProtobufReader(this.bytes, this.valueStart, this.valueEnd);
     while (packed.#position < packed.#end) {
       const at = packed.#position;
-      packed.#varint();
-      into.push(zigzag(readVarint64(this.bytes, at)));
+      const raw = packed.#varint();
+      // Big integers cost ten times as much; deltas of buckets never need them.
+      const isExact = raw <= Number.MAX_SAFE_INTEGER;
+      const value = isExact ? shortZigzag(raw) : zigzag(readVarint64(this.bytes, at));
+      addNumber(into, value, most);
     }
   }
 
@@ -156,4 +161,10 @@ export class ProtobufReader {
   }
 }
 
+const shortZigzag = (value: number) => (value % 2 === 0 ? value / 2 : -(value + 1) / 2);
 const zigzag = (value: bigint) => Number((value >> 1n) ^ -(value & 1n));
+
+function addNumber(into: number[], value: number, most: number): void {
+  if (into.length >= most) throw malformed(`proto: more than ${most} repeated numbers`);
+  into.push(value);
+}

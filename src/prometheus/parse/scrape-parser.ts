@@ -170,9 +170,11 @@ export abstract class ScrapeParser implements EntrySource {
 
   /** The number in the token, from its byte `from` on. */
   protected float(from: number): number {
-    const value = this.shortInteger(this.tokenStart + from);
+    const start = this.tokenStart + from;
+    const value = this.shortInteger(start);
     if (value !== undefined) return value;
-    const parsed = parseFloatText(decodeUtf8(this.b, this.tokenStart + from, this.i));
+    const quoted = () => quoteBytes(this.b, start, this.i);
+    const parsed = parseFloatText(decodeUtf8(this.b, start, this.i), quoted);
     return typeof parsed === "number" ? parsed : this.fail(parsed.error);
   }
 

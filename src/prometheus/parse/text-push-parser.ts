@@ -247,10 +247,10 @@ export class TextPushParser implements EntrySource {
   }
 
   #value(): number {
-    const text = this.#word();
-    const value = parseFloatText(text);
+    const start = this.#p;
+    const value = parseFloatText(this.#word());
     if (typeof value === "number") return value;
-    return this.fail(`expected float as value, got ${quoteText(text)}`);
+    return this.fail(`expected float as value, got ${quoteBytes(this.#b, start, this.#p)}`);
   }
 
   /** The rest of the line. */
@@ -260,10 +260,11 @@ export class TextPushParser implements EntrySource {
       return undefined;
     }
     this.#skipBlanks();
-    const text = this.#word();
-    const timestampMs = parseIntText(text);
+    const start = this.#p;
+    const timestampMs = parseIntText(this.#word());
     if (typeof timestampMs !== "number") {
-      this.fail(`expected integer as timestamp, got ${quoteText(text)}`);
+      const shown = quoteBytes(this.#b, start, this.#p);
+      this.fail(`expected integer as timestamp, got ${shown}`);
     }
     const rest = this.#restOfLine();
     if (rest !== "") this.fail(`spurious string after timestamp: ${quoteText(rest)}`);

@@ -4,10 +4,18 @@ import type { RelabelMemos, RelabelSeries } from "../../../processors/relabel/ve
 import { SeriesInterner } from "../../../src/pdata/series/interner.ts";
 import { gauge, metricsOf, metricsPayload } from "../../support/metrics-json.ts";
 
-const noChanges = { pointChanges: new Map(), resourceChanges: new Map() };
+const labels = new Map([["__name__", "m"]]);
 
-/** The series of a payload, and its labels as no rule changed them. */
-function seriesOf(...points: Record<string, string>[]): RelabelSeries[] {
+/** What rules made of the series: the point's attributes changed so. */
+const changedBy = (series: RelabelSeries, ...changes: [string, string | undefined][]) => ({
+  attributes: series.attributes(),
+  labels,
+  pointChanges: new Map(changes),
+  resourceChanges: new Map(),
+});
+
+/** The series of a payload. */
+function seriesOf(...points: Record<string, string | number>[]): RelabelSeries[] {
   const found: RelabelSeries[] = [];
   new SeriesInterner<RelabelMemos>().forEachPoint(
     metricsPayload(metricsOf({}, gauge("m", ...points))),
@@ -18,18 +26,39 @@ function seriesOf(...points: Record<string, string>[]): RelabelSeries[] {
 
 test("what is remembered is bounded, and the oldest is forgotten", () => {
   const collisions = new Collisions(10);
-  const labels = new Map([["__name__", "m"]]);
-  const dropPod = { ...noChanges, labels, pointChanges: new Map([["pod", undefined]]) };
+  const meets = (series: RelabelSeries, ...changes: [string, string | undefined][]) =>
+    collisions.meets(series, changedBy(series, ...changes));
+  const dropPod: [string, undefined] = ["pod", undefined];
   const [a, b] = seriesOf({ pod: "1", a: "x" }, { pod: "2", a: "x" });
-  expect(collisions.meets(a!, dropPod)).toBe(false);
-  expect(collisions.meets(b!, dropPod)).toBe(true);
+  expect(meets(a!, dropPod)).toBe(false);
+  expect(meets(b!, dropPod)).toBe(true);
   // Judged again, as a series is that was forgotten by the interner: it was told of.
-  expect(collisions.meets(a!, dropPod)).toBe(false);
-  expect(collisions.meets(b!, dropPod)).toBe(false);
+  expect(meets(a!, dropPod)).toBe(false);
+  expect(meets(b!, dropPod)).toBe(false);
   for (let i = 0; i < 50; i++) {
     const [other] = seriesOf({ n: String(i) });
-    expect(collisions.meets(other!, { ...noChanges, labels })).toBe(false);
+    expect(meets(other!)).toBe(false);
     expect(collisions.size).toBeLessThanOrEqual(20);
   }
-  expect(collisions.meets(b!, dropPod)).toBe(false);
+  expect(meets(b!, dropPod)).toBe(false);
+});
+
+test("the same attributes are one series, whatever made them; other types and bounds of texts are not", () => {
+  const collisions = new Collisions();
+  const [two, one, shifted] = seriesOf({ a: "1", b: "2" }, { a: "1" }, { a: "1b", b: "2" });
+  expect(collisions.meets(two!, changedBy(two!))).toBe(false);
+  expect(collisions.meets(shifted!, changedBy(shifted!))).toBe(false);
+  expect(collisions.meets(one!, changedBy(one!, ["b", "2"]))).toBe(true);
+  const [number] = seriesOf({ a: 1, b: "2" });
+  expect(collisions.meets(number!, changedBy(number!))).toBe(false);
+});
+
+test("ten thousand series of a grid are all different", () => {
+  const collisions = new Collisions();
+  const points = Array.from({ length: 10_000 }, (_, i) => ({
+    a: String(i % 100),
+    b: String(Math.floor(i / 100)),
+  }));
+  const collided = seriesOf(...points).filter((one) => collisions.meets(one, changedBy(one)));
+  expect(collided).toEqual([]);
 });

@@ -24,6 +24,10 @@ describe("what cannot be", () => {
     ],
     ["{ action: keep, regex: '(' }", "error parsing regexp: missing closing )"],
     ["{ action: keep, regex: '(?<=a)b' }", "error parsing regexp: invalid"],
+    ["{ action: keep, source_labels: [''] }", '"" is not a valid label name'],
+    // Prometheus reads the regex before it looks at the rule.
+    ["{ action: hashmod, regex: '(' }", "error parsing regexp: missing closing )"],
+    ['{ action: "a\u2028" }', String.raw`unknown relabel action "a\u2028"`],
   ])("%s", (text, message) => {
     expect(problems(rule(text))).toContain(message);
   });

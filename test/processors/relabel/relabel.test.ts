@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { testbedMetrics } from "../../../bench/shapes.ts";
 import { config } from "../../../processors/relabel/config.ts";
 import { Relabeler } from "../../../processors/relabel/relabeler.ts";
+import { applyRules, compileRules } from "../../../processors/relabel/rules.ts";
 import { type Logger, silentLogger } from "../../../src/log.ts";
 import { countItems } from "../../../src/pdata/count.ts";
 import { createPayload, type Payload } from "../../../src/pdata/payload.ts";
@@ -117,11 +118,30 @@ describe("labels of points", () => {
     ["lowercase", "ÄΣΑΣ İ", "äσασ i"],
     ["uppercase", "straße", "STRAßE"],
     ["lowercase", "ABC", "abc"],
+    ["uppercase", "ᾀᾧᾳῃῳ ᾲ", "ᾈᾯᾼῌῼ ᾲ"],
   ])("%s maps each character to one, as Go does: %s", (action, from, to) => {
     const payload = metricsPayload(metricsOf({}, gauge("m", { a: from })));
     expect(run([{ source_labels: ["a"], target_label: "a", action }], payload)).toEqual([
       `m{a=${to}} of {}`,
     ]);
+  });
+});
+
+describe("labels that are mapped to one name", () => {
+  const mapped = (rules: Rules, values: Record<string, string>) => {
+    const labels = new Map(Object.entries(values));
+    applyRules(compileRules(config.parse({ relabel_configs: rules }).relabel_configs), labels);
+    return labels.get("to");
+  };
+  const map = { action: "labelmap", regex: "[a-c]", replacement: "to" };
+
+  test("the value of the greatest name counts, in whatever order they came", () => {
+    expect(mapped([map], { c: "3", a: "1", b: "2" })).toBe("3");
+  });
+
+  test("one that a rule has set stands behind those that came", () => {
+    const set = { target_label: "a", replacement: "new" };
+    expect(mapped([set, map], { a: "1", b: "2", c: "3" })).toBe("new");
   });
 });
 
@@ -469,6 +489,77 @@ describe("hostile input", () => {
     expect(out.itemCount).toBe(
       out.parts.reduce((sum, part) => sum + countItems("metrics", part), 0),
     );
+  });
+
+  const mebibyte = 1024 * 1024;
+  const many = Array.from({ length: 200 }, (_, i) => ({ id: `n${i}` }));
+
+  test.each([
+    ["a label of the points", { source_labels: ["big"], target_label: "copy" }],
+    ["another one by its name", { action: "labelmap", regex: "big", replacement: "copy" }],
+    ["their name", { source_labels: ["big"], target_label: "__name__" }],
+    ["another label of the resource", { source_labels: ["big", "id"], target_label: "host" }],
+  ])("a long label of a resource does not become %s without bound", (_, rule) => {
+    const settings = testSettings();
+    const resource = { big: "x".repeat(mebibyte), host: "h" };
+    const payload = metricsPayload(metricsOf(resource, gauge("m", ...many)));
+    const out = relabelerOf([rule], settings).relabel(payload);
+    const lost = [...settings.dropped.values()].reduce((sum, items) => sum + items, 0);
+    expect(lost).toBeGreaterThan(150);
+    expect((out?.itemCount ?? 0) + lost).toBe(200);
+    expect(out?.byteLength ?? 0).toBeLessThan(24 * mebibyte);
+  });
+
+  test("the room for long labels is one of each request", () => {
+    const settings = testSettings();
+    const relabeler = relabelerOf([{ source_labels: ["big"], target_label: "copy" }], settings);
+    const resource = { big: "x".repeat(mebibyte) };
+    for (let n = 0; n < 3; n++) {
+      const points = many.slice(0, 10).map(({ id }) => ({ id: `${n}${id}` }));
+      const payload = metricsPayload(metricsOf(resource, gauge("m", ...points)));
+      expect(relabeler.relabel(payload)?.itemCount).toBe(10);
+    }
+    expect(settings.dropped).toEqual(new Map());
+  });
+
+  test.each([
+    { action: "hashmod", source_labels: ["a"], modulus: 4, target_label: "b" },
+    { action: "uppercase", source_labels: ["a"], target_label: "b" },
+    { action: "replace", source_labels: ["a", "id"], target_label: "b" },
+    { action: "dropequal", source_labels: ["a", "id"], target_label: "b" },
+  ])("a text too long to read drops its point: $action $source_labels", (rule) => {
+    const settings = testSettings();
+    const payload = metricsPayload(
+      metricsOf({}, gauge("m", { a: "x".repeat(20_000), id: "1" }, { a: "short", id: "2" })),
+    );
+    expect(relabelerOf([rule], settings).relabel(payload)?.itemCount).toBe(1);
+    expect(settings.dropped).toEqual(new Map([["label_too_long", 1]]));
+  });
+
+  test("a long label is copied and compared as it is", () => {
+    const a = "x".repeat(20_000);
+    const payload = metricsPayload(metricsOf({}, gauge("m", { a, id: "1" })));
+    const rules = [
+      { source_labels: ["a"], target_label: "b" },
+      { action: "keepequal", source_labels: ["a"], target_label: "b" },
+    ];
+    expect(run(rules, payload)).toEqual([`m{a=${a},id=1,b=${a}} of {}`]);
+  });
+
+  test("a point with too many labels is dropped, its neighbours are not", () => {
+    const settings = testSettings();
+    const labels = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, "v"]));
+    const payload = metricsPayload(
+      metricsOf(
+        labels(1020),
+        gauge("m", { x1: "1" }, { x1: "1", x2: "2", x3: "3", x4: "4", x5: "5" }),
+      ),
+      metricsOf({}, gauge("m", labels(1025), labels(1024))),
+    );
+    const relabeler = relabelerOf([{ target_label: "new", replacement: "1" }], settings);
+    expect(relabeler.relabel(payload)?.itemCount).toBe(2);
+    expect(settings.dropped).toEqual(new Map([["too_many_labels", 2]]));
   });
 
   test("series that never come again do not grow memory", () => {

@@ -6,6 +6,7 @@ import {
   quoteBytes,
   quoteText,
 } from "../../../../src/prometheus/parse/go-text.ts";
+import { familiesOf } from "../../../support/parse-families.ts";
 
 test.each([
   ['a\n\t"\\', String.raw`"a\n\t\"\\"`],
@@ -57,6 +58,20 @@ describe("numbers", () => {
       expect(error).toBe(`strconv.ParseFloat: parsing ${quoteText(text)}: invalid syntax`);
     },
   );
+
+  test("bytes that are no UTF-8 are shown as they came", () => {
+    const body = Buffer.from("a 1\xff\n", "latin1");
+    expect(() => familiesOf(body, "text-scrape")).toThrow(
+      String.raw`strconv.ParseFloat: parsing "1\xff": invalid syntax while parsing: "a 1\xff"`,
+    );
+    expect(() => familiesOf(body, "text-push")).toThrow(
+      String.raw`line 1: expected float as value, got "1\xff"`,
+    );
+    const time = Buffer.from("a 1 2\xff\n", "latin1");
+    expect(() => familiesOf(time, "text-push")).toThrow(
+      String.raw`line 1: expected integer as timestamp, got "2\xff"`,
+    );
+  });
 
   test("out of range", () => {
     expect(parseFloatText("-1e999")).toEqual({

@@ -1,7 +1,11 @@
 import { describe, expect, test } from "@jest/globals";
 import protobuf from "protobufjs";
 import { TelemetryError } from "../../../../src/errors.ts";
-import type { NativeHistogram, ParsedFamily } from "../../../../src/prometheus/parse/parse.ts";
+import {
+  type NativeHistogram,
+  type ParsedFamily,
+  stepsOf,
+} from "../../../../src/prometheus/parse/parse.ts";
 import { lengthDelimited, tag, varint } from "../../../support/otlp-random.ts";
 import { familiesOf } from "../../../support/parse-families.ts";
 
@@ -218,6 +222,18 @@ describe("what is refused", () => {
     return () => familiesOf(bytes, "protobuf");
   };
   const name = lengthDelimited(1, Buffer.from("m"));
+  const withHistogram = (fields: object) => ({
+    name: "m",
+    type: "HISTOGRAM",
+    metric: [{ histogram: fields }],
+  });
+  const histogram = (fields: object) => parse(withHistogram(fields));
+  const limitedTo9 = (fields: object) => () =>
+    familiesOf(encode(withHistogram(fields)), "protobuf", {
+      maxLabels: 2,
+      maxLineBytes: 100,
+      maxSamples: 9,
+    });
 
   test.each([
     [
@@ -270,6 +286,36 @@ describe("what is refused", () => {
         ),
       "more than 9 samples",
     ],
+    [
+      "more native buckets than what as many samples weigh",
+      limitedTo9({ positive_delta: Array.from({ length: 72 }, () => 1) }),
+      "more than 9 samples",
+    ],
+    [
+      "more exemplars than samples are allowed",
+      limitedTo9({ exemplars: Array.from({ length: 9 }, () => ({ value: 1 })) }),
+      "more than 9 samples",
+    ],
+    [
+      "a native histogram of too many deltas",
+      () => histogram({ positive_delta: Array.from({ length: 65_537 }, () => 1) }),
+      "more than 65536 repeated numbers",
+    ],
+    [
+      "a native histogram of too many counts",
+      () => histogram({ negative_count: Array.from({ length: 65_537 }, () => 1) }),
+      "more than 65536 repeated numbers",
+    ],
+    [
+      "a histogram of too many buckets",
+      () => histogram({ bucket: Array.from({ length: 65_537 }, () => ({})) }),
+      "too many buckets",
+    ],
+    [
+      "a label without a name",
+      () => parse({ name: "m", metric: [{ label: [{ value: "x" }], counter: {} }] }),
+      'invalid label name ""',
+    ],
   ])("%s", (_, act, message) => {
     let error: unknown;
     try {
@@ -281,6 +327,13 @@ describe("what is refused", () => {
     expect(error).toMatchObject({ code: "MALFORMED_DATA", retryable: false });
     expect((error as Error).message).toContain(message);
   });
+});
+
+test("a large sample is a step of its own", () => {
+  const histogram = { positive_delta: Array.from({ length: 512 }, () => -1) };
+  const metric = Array.from({ length: 5 }, () => ({ histogram }));
+  const steps = [...stepsOf(encode({ name: "m", type: "HISTOGRAM", metric }), "protobuf")];
+  expect(steps.length).toBeGreaterThanOrEqual(5);
 });
 
 test("unknown fields are passed over, families without samples left out", () => {
