@@ -7,10 +7,12 @@ import { addExponential, type ExponentialData, readExponential } from "./exponen
 import { type HistogramData, HistogramReader } from "./histogram.ts";
 import type { ExporterMemos, MetricBinding } from "./memos.ts";
 import type { Registry } from "./registry.ts";
-import type { SeriesState } from "./state.ts";
+import { dataBytes, exemplarBytes, type SeriesState } from "./state.ts";
 import { readSummary } from "./summary.ts";
 
 const delta = 1;
+/** A bound and its text in two formats. */
+const boundBytes = 100;
 
 /** Why a point is not shown; the label of rmt_prometheus_exporter_ignored_points. */
 export type IgnoredReason = "out_of_order" | "duplicate_series";
@@ -108,8 +110,9 @@ export class Accumulator {
   #bookExemplars(point: Point<ExporterMemos>, state: SeriesState): void {
     const { type } = state.family;
     if (type !== "counter" && type !== "histogram") return;
-    const exemplars = readExemplars(point);
-    state.exemplars = type === "counter" ? exemplars.slice(-1) : exemplars;
+    const exemplars = readExemplars(point).slice(type === "counter" ? -1 : 0);
+    const bytes = exemplarBytes(exemplars) - exemplarBytes(state.exemplars);
+    if (exemplars.length > 0 && this.#registry.resize(state, bytes)) state.exemplars = exemplars;
   }
 
   /** False: the point has no value that can be shown. */
@@ -125,8 +128,7 @@ export class Accumulator {
       case 10:
         return this.#bookExponential(point, state, isFirst);
       case 11:
-        state.data = readSummary(point);
-        return true;
+        return this.#setData(state, readSummary(point));
       default:
         state.value = isFirst ? point.value : state.value + point.value;
         return true;
@@ -147,8 +149,7 @@ export class Accumulator {
         return false;
       }
       // Other bounds cannot be added up: the histogram begins anew, which readers see as a reset.
-      state.data = newHistogram(read, state);
-      return true;
+      return this.#setData(state, newHistogram(read, state));
     }
     // A running scrape still shows the old arrays.
     const data = state.held === undefined ? before : { ...before, counts: before.counts.slice() };
@@ -172,14 +173,24 @@ export class Accumulator {
       !isFirst && state.data?.kind === "exponential" ? state.data : undefined;
     const range = state.family.exponential;
     const read = range.fit(readExponential(point));
-    state.data = before === undefined ? read : addExponential(before, read);
+    return this.#setData(state, before === undefined ? read : addExponential(before, read));
+  }
+
+  /** False: there is no memory for it. */
+  #setData(state: SeriesState, data: NonNullable<SeriesState["data"]>): boolean {
+    if (!this.#registry.resize(state, dataBytes(data) - dataBytes(state.data))) {
+      this.#registry.drop("memory_budget", 1);
+      return false;
+    }
+    state.data = data;
     return true;
   }
 }
 
 function newHistogram(read: HistogramReader, state: SeriesState): HistogramData {
   const { family } = state;
-  if (!read.hasBounds(family.bounds)) family.bounds = read.bounds();
+  const isShared = read.hasBounds(family.bounds);
+  if (!isShared) family.bounds = read.bounds();
   const counts = new Float64Array(read.size);
   read.copyCounts(counts);
   return {
@@ -189,5 +200,6 @@ function newHistogram(read: HistogramReader, state: SeriesState): HistogramData 
     count: read.count,
     sum: read.sum,
     hasSum: read.hasSum,
+    bytes: counts.byteLength + (isShared ? 0 : family.bounds.length * boundBytes),
   };
 }

@@ -77,6 +77,14 @@ export const config = keys.superRefine((value, context) => {
       message: "metric_expiration must not be negative",
     });
   }
+  for (const name of ["", "__name__"]) {
+    if (!Object.hasOwn(value.const_labels, name)) continue;
+    context.addIssue({
+      code: "custom",
+      path: ["const_labels", name],
+      message: `${JSON.stringify(name)} is not a valid label name`,
+    });
+  }
   const { included, excluded } = value.resource_constant_labels;
   if (included.length === 0 && excluded.length > 0) {
     context.addIssue({

@@ -1,5 +1,5 @@
 import { decodeAttributes } from "../../src/pdata/series/attributes.ts";
-import { type Point, uint64At } from "../../src/pdata/series/point.ts";
+import { type Point, uint64At, unixMsAt } from "../../src/pdata/series/point.ts";
 import { Cursor } from "../../src/pdata/wire.ts";
 import { type Label, labelName } from "../../src/prometheus/labels.ts";
 import { TextWriter } from "../../src/prometheus/text-writer.ts";
@@ -23,26 +23,32 @@ export function readExemplars(point: Point): ExemplarText[] {
   const found: ExemplarText[] = [];
   const cursor = new Cursor().reset(point.bytes, point.exemplarsAt, point.end);
   while (cursor.next()) {
-    if (cursor.number === field)
-      found.push(readExemplar(point, cursor.valueStart, cursor.valueEnd));
+    if (cursor.number !== field) continue;
+    const exemplar = readExemplar(point, cursor.valueStart, cursor.valueEnd);
+    if (exemplar !== undefined) found.push(exemplar);
   }
   return found.toSorted((a, b) => a.timeNs - b.timeNs).slice(-maxExemplars);
 }
 
-function readExemplar(point: Point, start: number, end: number): ExemplarText {
+/** Undefined: it leads nowhere, having no labels. */
+function readExemplar(point: Point, start: number, end: number): ExemplarText | undefined {
   let value = 0;
   let timeNs = 0;
+  let timeMs = 0;
   const labels: Label[] = [];
   const cursor = new Cursor().reset(point.bytes, start, end);
   while (cursor.next()) {
-    if (cursor.number === 2) timeNs = uint64At(point.view, cursor.valueStart);
-    else if (cursor.number === 3) value = cursor.double();
+    if (cursor.number === 2) {
+      timeNs = uint64At(point.view, cursor.valueStart);
+      timeMs = unixMsAt(point.view, cursor.valueStart);
+    } else if (cursor.number === 3) value = cursor.double();
     else if (cursor.number === 6) value = Number(BigInt.asIntN(64, cursor.fixed64()));
     else if (cursor.number === 4 || cursor.number === 5) addId(labels, cursor);
   }
   addAttributes(labels, point.bytes, start, end);
+  if (labels.length === 0) return undefined;
   // Whole milliseconds: more digits than a double of seconds can hold would be noise.
-  const timestampSeconds = timeNs === 0 ? undefined : Math.floor(timeNs / 1e6) / 1000;
+  const timestampSeconds = timeNs === 0 ? undefined : timeMs / 1000;
   return { value, timeNs, text: toBinary(writer.exemplar({ labels, value, timestampSeconds })) };
 }
 

@@ -8,6 +8,10 @@ import { Cursor, readVarint, readVarint64 } from "../../src/pdata/wire.ts";
 
 const finestScale = 3;
 const maxBounds = 160;
+/** From here on there are two buckets, up to 1 and above it. */
+const coarsestScale = -10;
+/** Its powers of two are still doubles. */
+const mostPrecise = 1000;
 
 /** Counts of the buckets offset, offset + 1 … */
 export interface Buckets {
@@ -104,6 +108,17 @@ export class ExponentialRange {
   readonly #negative: Span = { low: Infinity, high: -Infinity };
   #zero = false;
   #bounds: readonly number[] | undefined;
+
+  /** The same buckets for good: for a page, while this one may grow. */
+  snapshot(): ExponentialRange {
+    const copy = new ExponentialRange();
+    copy.scale = this.scale;
+    Object.assign(copy.#positive, this.#positive);
+    Object.assign(copy.#negative, this.#negative);
+    copy.#zero = this.#zero;
+    copy.#bounds = this.bounds();
+    return copy;
+  }
 
   /** Takes a histogram in and gives it back at a scale that is not finer than the family's. */
   fit(data: ExponentialData): ExponentialData {
@@ -223,7 +238,7 @@ export function readExponential(point: Point): ExponentialData {
         hasSum = true;
         break;
       case 6:
-        scale = zigzag(cursor);
+        scale = Math.min(Math.max(zigzag(cursor), coarsestScale), mostPrecise);
         break;
       case 7:
         zeroCount = Number(cursor.fixed64());

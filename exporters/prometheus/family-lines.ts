@@ -1,7 +1,7 @@
-import { escapeName, isClassicMetricName } from "../../src/prometheus/escape.ts";
+import { isClassicMetricName, wireName } from "../../src/prometheus/escape.ts";
 import type { Format } from "../../src/prometheus/negotiate.ts";
 import { escapeLabelValue, TextWriter } from "../../src/prometheus/text-writer.ts";
-import type { ExponentialData } from "./exponential.ts";
+import type { ExponentialData, ExponentialRange } from "./exponential.ts";
 import type { ExposedFamily } from "./family.ts";
 import type { HistogramData } from "./histogram.ts";
 import { labelsOfPairs, toBinary } from "./labels-of.ts";
@@ -28,6 +28,8 @@ export class FamilyLines {
   /** Frames by name and suffix, of the current family. */
   #family: ExposedFamily | undefined;
   #frames = new Map<string, Frame>();
+  /** Its buckets, the same for all series of a page although they may grow between two slices. */
+  #range: ExponentialRange | undefined;
   #time = "";
   #pairs = "";
 
@@ -40,20 +42,20 @@ export class FamilyLines {
 
   /** The name under which the family appears; two names may become one by escaping. */
   nameOf(family: ExposedFamily): string {
-    return escapeName(family.name, this.format.escaping);
+    return wireName(family.name, this.format.escaping);
   }
 
+  /** Begins a family on a page. */
   header(out: LineBuffer, family: ExposedFamily): void {
+    this.#family = family;
+    this.#frames = new Map();
+    this.#range = undefined;
     const { name, type, help, unit } = family;
     out.text(toBinary(this.#writer.header(name, type, help, unit)));
   }
 
-  /** All lines of one series. */
+  /** All lines of one series of the family whose header came last. */
   series(out: LineBuffer, state: SeriesState, shown: Shown): void {
-    if (this.#family !== state.family) {
-      this.#family = state.family;
-      this.#frames = new Map();
-    }
     this.#pairs = this.#pairsOf(state.pairs);
     this.#time = this.#timestamps && shown.timeMs > 0 ? this.#writer.timestamp(shown.timeMs) : "";
     const { data } = shown;
@@ -66,7 +68,7 @@ export class FamilyLines {
   /** Names that the format cannot carry as they are: taken apart and escaped, rare. */
   #pairsOf(pairs: string): string {
     const { escaping } = this.format;
-    if (escaping === "allow-utf-8" || (escaping !== "dots" && !hasQuotedName(pairs))) return pairs;
+    if (escaping === "allow-utf-8" || !hasQuotedName(pairs)) return pairs;
     return toBinary(this.#writer.pairs(labelsOfPairs(pairs)));
   }
 
@@ -155,7 +157,8 @@ export class FamilyLines {
   }
 
   #exponential(out: LineBuffer, data: ExponentialData, exemplars: readonly ExemplarText[]): void {
-    const range = this.#family!.exponential;
+    this.#range ??= this.#family!.exponential.snapshot();
+    const range = this.#range;
     const bounds = range.bounds();
     const texts = this.#boundTexts(bounds);
     const cumulative = range.cumulative(data);

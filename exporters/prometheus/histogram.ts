@@ -14,6 +14,8 @@ export interface HistogramData {
   count: number;
   sum: number;
   hasSum: boolean;
+  /** What it costs in memory, about. */
+  readonly bytes: number;
 }
 
 const none = new Float64Array(0);

@@ -87,15 +87,14 @@ export class Labeller {
     } else this.#join(labels, attributes, reserved);
     if (this.#scopeInfo) this.#addScope(labels, series.parent.parent);
     setTarget(labels, resource.job, resource.instance);
-    for (const [name, value] of this.#constLabels) labels.fill(name, value);
+    for (const [name, value] of this.#constLabels) labels.fill(besides(reserved, name), value);
     return labels.sorted();
   }
 
   #join(labels: LabelSet, attributes: readonly Attribute[], reserved?: string): void {
     for (const { key, text } of attributes) {
       if (key === "__name__") continue;
-      const name = this.#nameOf(key);
-      labels.join(name === reserved ? `exported_${name}` : name, text);
+      labels.join(besides(reserved, this.#nameOf(key)), text);
     }
   }
 
@@ -124,6 +123,10 @@ const maxCachedNames = 10_000;
 const scopeLabels = new Set(["otel_scope_name", "otel_scope_version", "otel_scope_schema_url"]);
 const byKey = (a: Attribute, b: Attribute) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
 
+/** The name of a label beside the one that the type of the metric needs. */
+const besides = (reserved: string | undefined, name: string) =>
+  name === reserved ? `exported_${name}` : name;
+
 function setTarget(labels: LabelSet, job: string, instance: string): void {
   if (job !== "") labels.set("job", job);
   if (instance !== "") labels.set("instance", instance);
@@ -148,14 +151,28 @@ export function pairsOf(labels: readonly Label[]): string {
   return toBinary(identityWriter.pairs(labels));
 }
 
-/** The labels of such a text. */
+/** The labels of such a text. Not by a regular expression: at some million escapes it overflows the stack. */
 export function labelsOfPairs(pairs: string): Label[] {
   const text = Buffer.from(pairs, "latin1").toString();
   const labels: Label[] = [];
-  for (const match of text.matchAll(/(?:"((?:[^"\\]|\\.)*)"|(\w+))="((?:[^"\\]|\\.)*)"/gu)) {
-    labels.push({ name: match[2] ?? unescape(match[1]!), value: unescape(match[3]!) });
+  for (let at = 0; at < text.length; ) {
+    const isQuoted = text.startsWith('"', at);
+    const nameEnd = isQuoted ? quotedEnd(text, at) : text.indexOf("=", at);
+    const end = quotedEnd(text, nameEnd + 1);
+    labels.push({
+      name: isQuoted ? unescape(text.slice(at + 1, nameEnd - 1)) : text.slice(at, nameEnd),
+      value: unescape(text.slice(nameEnd + 2, end - 1)),
+    });
+    at = end + 1;
   }
   return labels;
+}
+
+/** The position behind the closing quote. */
+function quotedEnd(text: string, start: number): number {
+  let at = start + 1;
+  while (text.charCodeAt(at) !== 34) at += text.charCodeAt(at) === 92 ? 2 : 1;
+  return at + 1;
 }
 
 const unescape = (text: string) =>

@@ -2,7 +2,7 @@ import type { Meter, Settings } from "../../src/component.ts";
 import type { Metric, Resource, Series } from "../../src/pdata/series/interned.ts";
 import { isUtf8Name } from "../../src/prometheus/escape.ts";
 import type { FamilyType } from "../../src/prometheus/family.ts";
-import { metricName, type NamingOptions } from "../../src/prometheus/names.ts";
+import { metricName, type NamingOptions, withNamespace } from "../../src/prometheus/names.ts";
 import { unitName } from "../../src/prometheus/units.ts";
 import type { IgnoredReason } from "./accumulator.ts";
 import { ExposedFamily } from "./family.ts";
@@ -119,15 +119,15 @@ export class Registry {
     name: string,
   ): MetricBinding {
     const type = typeOf(metric);
-    let family = this.families.get(name);
+    let family = this.families.get(name) ?? this.#clashOf(name, type);
     if (family === undefined) {
       const unit = unitName(metric.unit, this.#naming.utf8);
       family = this.#addFamily(new ExposedFamily(name, type, metric.description, unit));
     }
-    if (family.type !== type) {
+    if (family.type !== type || family.name !== name) {
       this.#warnOnce("instrument type conflict, using existing type definition", {
         instrument: name,
-        existing: family.type,
+        existing: family.name === name ? family.type : `${family.type} ${family.name}`,
         dropped: type,
       });
       return { ...base, family, refusal: "type_conflict" };
@@ -140,6 +140,20 @@ export class Registry {
       });
     }
     return { ...base, family, refusal: undefined };
+  }
+
+  /** A family some of whose samples have the names of the other's: no reader takes such a page. */
+  #clashOf(name: string, type: FamilyType): ExposedFamily | undefined {
+    for (const suffix of sampleSuffixes(type)) {
+      const family = this.families.get(name + suffix);
+      if (family !== undefined) return family;
+    }
+    const suffix = /_(?:sum|count|bucket)$/u.exec(name)?.[0];
+    if (suffix === undefined) return undefined;
+    const family = this.families.get(name.slice(0, -suffix.length));
+    return family !== undefined && sampleSuffixes(family.type).includes(suffix)
+      ? family
+      : undefined;
   }
 
   #addFamily(family: ExposedFamily): ExposedFamily {
@@ -190,8 +204,7 @@ export class Registry {
   }
 
   #targetFamily(): ExposedFamily | undefined {
-    const { namespace } = this.#naming;
-    const name = namespace === "" ? "target_info" : `${namespace}_target_info`;
+    const name = withNamespace("target_info", this.#naming);
     const family =
       this.families.get(name) ??
       this.#addFamily(new ExposedFamily(name, "info", "Target metadata", ""));
@@ -236,14 +249,27 @@ export class Registry {
     const known = family.byPairs.get(pairs);
     if (known !== undefined && !known.removed) return known;
     const state = new SeriesState(family, pairs, source);
-    if (!this.#settings.budget.tryReserve(state.heldBytes)) {
-      this.#warnOnce("cannot hold more series: the memory budget is full", {});
-      return undefined;
-    }
-    this.#heldBytes += state.heldBytes;
+    if (!this.#reserve(state.heldBytes)) return undefined;
     this.#seriesCount++;
     family.add(state);
     return state;
+  }
+
+  #reserve(bytes: number): boolean {
+    if (!this.#settings.budget.tryReserve(bytes)) {
+      this.#warnOnce("cannot hold more series: the memory budget is full", {});
+      return false;
+    }
+    this.#heldBytes += bytes;
+    return true;
+  }
+
+  /** The value of a series takes so many bytes more (or less). False: the memory budget is full. */
+  resize(state: SeriesState, bytes: number): boolean {
+    if (bytes > 0 && !this.#reserve(bytes)) return false;
+    if (bytes < 0) this.#release(-bytes);
+    state.valueBytes += bytes;
+    return true;
   }
 
   /** The sender said that the series has ended. It goes from the lists with the next sweep. */
@@ -357,6 +383,12 @@ export class Registry {
 const isCounter = (metric: Metric<ExporterMemos>) => metric.kind === "sum" && metric.monotonic;
 const needsTemporality = ({ kind }: Metric<ExporterMemos>) =>
   kind !== "gauge" && kind !== "summary";
+
+/** What the samples of a family are called beside its name. */
+function sampleSuffixes(type: FamilyType): readonly string[] {
+  if (type === "histogram") return ["_sum", "_count", "_bucket"];
+  return type === "summary" ? ["_sum", "_count"] : [];
+}
 
 function reservedLabel({ kind }: Metric<ExporterMemos>): string | undefined {
   if (kind === "histogram" || kind === "exponentialHistogram") return "le";

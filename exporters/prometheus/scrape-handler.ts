@@ -28,7 +28,8 @@ export function scrapeHandler(scraper: Scraper, openMetrics: boolean): HttpHandl
       vary: "accept, accept-encoding",
       ...(gzip ? { "content-encoding": "gzip" } : {}),
     };
-    if (exchange.method === "HEAD") return exchange.respond(200, headers);
+    // Not respond: it would tell the length of no body.
+    if (exchange.method === "HEAD") return exchange.stream(200, headers).end();
     if (running >= maxScrapes) {
       const wait = { "retry-after": "1", ...plainText };
       return exchange.respond(

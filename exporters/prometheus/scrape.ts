@@ -8,8 +8,9 @@ import type { Registry } from "./registry.ts";
 
 /** The event loop runs at least this often while a page is written. */
 const sliceMs = 6;
-/** The time is read once for so many series: 32 histograms of 160 buckets take about 1.5 ms. */
+/** The time is read once for so many series, and about so many lines: 1.5 ms. */
 const seriesPerLook = 32;
+const linesPerLook = 32 * 160;
 
 /** Takes the chunks of a page as they are ready. */
 export type ChunkSink = (chunk: Buffer) => void;
@@ -39,6 +40,8 @@ export class Scraper {
   }
 
   async #write(format: Format, sink: ChunkSink, abort: AbortSignal): Promise<void> {
+    // The client may have gone while other pages were written.
+    abort.throwIfAborted();
     const registry = this.#registry;
     registry.beginScrape();
     try {
@@ -73,9 +76,11 @@ export class Scraper {
       const name = lines.nameOf(family);
       if (names.has(name)) continue;
       names.add(name);
+      const linesPerSeries = family.bounds.length + 1;
+      const step = Math.min(seriesPerLook, Math.ceil(linesPerLook / linesPerSeries));
       let begun = false;
-      for (let from = 0; from < length; from += seriesPerLook) {
-        const to = Math.min(from + seriesPerLook, length);
+      for (let from = 0; from < length; from += step) {
+        const to = Math.min(from + step, length);
         begun = writeSeries({ out, lines, family, from, to, cutoffTick, begun });
         if (this.#clock.monotonicMs() - sliceStart < sliceMs) continue;
         for (const chunk of out.take(false)) sink(chunk);

@@ -46,6 +46,8 @@ export class SeriesState implements Shown {
   updatedTick = 0;
   empty = true;
   removed = false;
+  /** What its data and exemplars cost. */
+  valueBytes = 0;
   /** What a running scrape still has to show, when it has changed since it began. */
   held: Shown | undefined = undefined;
 
@@ -57,8 +59,20 @@ export class SeriesState implements Shown {
 
   /** Bytes it costs, about: for the memory budget. */
   get heldBytes(): number {
-    return 400 + this.pairs.length;
+    return 400 + this.pairs.length + this.valueBytes;
   }
+}
+
+/** What the data of a series costs. */
+export function dataBytes(data: Shown["data"]): number {
+  if (data === undefined) return 0;
+  if (data.kind === "histogram") return data.bytes;
+  if (data.kind === "summary") return 64 * data.quantiles.length;
+  return 8 * (data.positive.counts.length + data.negative.counts.length);
+}
+
+export function exemplarBytes(exemplars: readonly ExemplarText[]): number {
+  return exemplars.reduce((sum, { text }) => sum + 64 + text.length, 0);
 }
 
 const noExemplars: readonly ExemplarText[] = [];

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { LineBuffer } from "../../../exporters/prometheus/line-buffer.ts";
 
 const written = (out: LineBuffer) => Buffer.concat(out.take(true)).toString("latin1");

@@ -4,6 +4,7 @@ import type { z } from "../../../src/config/fields.ts";
 import { decodeJson } from "../../../src/pdata/json/decode.ts";
 import { createPayload, type Payload } from "../../../src/pdata/payload.ts";
 import { verify } from "../../../src/pdata/verify.ts";
+import type { ServerSpec } from "../../../src/transport.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { httpTestServer } from "../../support/http-listen.ts";
 import { type TestSettings, testSettings } from "../../support/settings.ts";
@@ -18,6 +19,10 @@ export interface Running {
   readonly exporter: PrometheusExporter;
   readonly settings: TestSettings;
   readonly clock: FakeClock;
+  /** `http://host:port` of the endpoint. */
+  url(): string;
+  /** What it asked the network for. */
+  spec(): ServerSpec;
   push(request: unknown): Promise<void>;
   scrape(headers?: Readonly<Record<string, string>>, method?: string, path?: string): Promise<Page>;
   stop(): Promise<void>;
@@ -48,6 +53,8 @@ export async function startExporter(
     exporter,
     settings,
     clock,
+    url: () => server.url(),
+    spec: () => server.spec(),
     async push(request) {
       await exporter.push(await payloadOf(request));
     },
@@ -103,3 +110,52 @@ export const sum = (name: string, dataPoints: readonly object[], rest: object = 
   name,
   sum: { dataPoints, aggregationTemporality: 2, isMonotonic: true, ...rest },
 });
+
+/** Cumulative unless told otherwise; `family` is one of histogram, exponentialHistogram and summary. */
+export const distribution = (
+  family: "histogram" | "exponentialHistogram" | "summary",
+  name: string,
+  dataPoints: readonly object[],
+  rest: object = {},
+) => ({
+  name,
+  [family]: {
+    dataPoints: dataPoints.map((point) => ({ timeUnixNano: at(1), ...point })),
+    ...(family === "summary" ? {} : { aggregationTemporality: 2 }),
+    ...rest,
+  },
+});
+
+/** A number point of second 1. */
+export const value = (asDouble: number | string, pairs: Parameters<typeof attributes>[0] = {}) => ({
+  timeUnixNano: at(1),
+  asDouble,
+  attributes: attributes(pairs),
+});
+
+/** The lines of the page that are no comments. */
+export async function lines(
+  running: Running,
+  headers?: Readonly<Record<string, string>>,
+): Promise<string[]> {
+  const { text } = await running.scrape(headers);
+  return text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+export const accept = {
+  utf8: { accept: "text/plain;version=1.0.0;escaping=allow-utf-8" },
+  openMetrics: { accept: "application/openmetrics-text;version=1.0.0" },
+} as const;
+
+/** A metric whose page has `series` times two thousand lines, 30 bytes each: many bytes of few points. */
+export const largeMetric = (series: number) => {
+  const explicitBounds = Array.from({ length: 1998 }, (_, i) => i);
+  const bucketCounts = Array.from({ length: 1999 }, () => 1);
+  const points = Array.from({ length: series }, (_, k) => ({
+    count: 1999,
+    explicitBounds,
+    bucketCounts,
+    attributes: attributes({ k }),
+  }));
+  return distribution("histogram", "large", points);
+};
