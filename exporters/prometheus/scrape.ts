@@ -6,8 +6,8 @@ import { FamilyLines } from "./family-lines.ts";
 import { LineBuffer } from "./line-buffer.ts";
 import type { Registry } from "./registry.ts";
 
-/** The event loop runs at least this often while a page is written. */
-const sliceMs = 6;
+/** The event loop runs at least this often while a page is written; gzip takes a chunk each time. */
+const sliceMs = 3;
 /** The time is read once for so many series, and about so many lines: 1.5 ms. */
 const seriesPerLook = 32;
 const linesPerLook = 32 * 160;
