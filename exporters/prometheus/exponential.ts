@@ -238,7 +238,7 @@ export function readExponential(point: Point): ExponentialData {
         hasSum = true;
         break;
       case 6:
-        scale = Math.min(Math.max(zigzag(cursor), coarsestScale), mostPrecise);
+        scale = Math.min(Math.max(cursor.sint32(), coarsestScale), mostPrecise);
         break;
       case 7:
         zeroCount = Number(cursor.fixed64());
@@ -255,17 +255,12 @@ export function readExponential(point: Point): ExponentialData {
   return { kind: "exponential", scale, positive, negative, zeroCount, count, sum, hasSum };
 }
 
-function zigzag(cursor: Cursor): number {
-  const value = Number(BigInt.asUintN(32, cursor.varint64()));
-  return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-}
-
 function readBuckets(parent: Cursor): Buckets {
   let offset = 0;
   let counts: number[] = [];
   const cursor = new Cursor().reset(parent.bytes, parent.valueStart, parent.valueEnd);
   while (cursor.next()) {
-    if (cursor.number === 1) offset = zigzag(cursor);
+    if (cursor.number === 1) offset = cursor.sint32();
     else if (cursor.number === 2 && cursor.wireType === 0) counts.push(Number(cursor.varint64()));
     else if (cursor.number === 2) counts = packedVarints(cursor);
   }

@@ -81,7 +81,7 @@ function readField(c: Cursor, into: ExponentialPoint): void {
       into.sum = c.double();
       break;
     case 6:
-      into.scale = unzigzag(c.varint());
+      into.scale = c.sint32();
       break;
     case 7:
       into.zeroCount = c.fixed64();
@@ -108,15 +108,12 @@ function readField(c: Cursor, into: ExponentialPoint): void {
   }
 }
 
-export const zigzag = (value: number) => ((value << 1) ^ (value >> 31)) >>> 0;
-export const unzigzag = (value: number) => (value >>> 1) ^ -(value & 1);
-
 function readBuckets({ bytes, valueStart, valueEnd }: Cursor): Buckets {
   const c = new Cursor().reset(bytes, valueStart, valueEnd);
   let offset = 0;
   const counts: bigint[] = [];
   while (c.next()) {
-    if (c.number === 1) offset = unzigzag(c.varint());
+    if (c.number === 1) offset = c.sint32();
     // With more it cannot be merged: the rest need not be read.
     else if (counts.length > maxBuckets) continue;
     else if (c.number === 2 && c.wireType === wireVarint) counts.push(c.varint64());
@@ -181,7 +178,7 @@ function writeBuckets(number: number, all: readonly Buckets[], out: Writer): voi
   if (sums.length === 0) return;
   const handle = out.begin(number);
   out.tag(1, wireVarint);
-  out.varint(zigzag(from));
+  out.sint32(from);
   const packed = out.begin(2);
   for (const sum of sums) out.varint64(sum);
   out.end(packed);

@@ -9,7 +9,6 @@ import { pointAttributesField } from "../../src/pdata/attributes.ts";
 import { Cursor, type Writer, wireVarint } from "../../src/pdata/wire.ts";
 import type { Arena } from "./arena.ts";
 import { DraftPoint } from "./draft-point.ts";
-import { unzigzag, zigzag } from "./exponential-merge.ts";
 import { type ScaledFields, withScaledFields } from "./value-operations.ts";
 
 const fields: ScaledFields = { doubles: new Set([5, 12, 13, 14]), exemplars: 11 };
@@ -29,7 +28,7 @@ export function scaledExponential(
 function scaleOf({ bytes, start, end }: DraftPoint): number {
   const c = new Cursor().reset(bytes, start, end);
   let scale = 0;
-  while (c.next()) if (c.number === 6) scale = unzigzag(c.varint());
+  while (c.next()) if (c.number === 6) scale = c.sint32();
   return scale;
 }
 
@@ -67,13 +66,13 @@ function writeMoved({ bytes, number, valueStart, valueEnd }: Cursor, by: number,
   let hasCounts = false;
   while (c.next()) {
     if (c.number === 1) {
-      offset = unzigzag(c.varint());
+      offset = c.sint32();
       continue;
     }
     if (c.number === 2 && c.valueEnd > c.valueStart) hasCounts = true;
     out.raw(bytes, c.fieldStart, c.valueEnd);
   }
   out.tag(1, wireVarint);
-  out.varint(zigzag(hasCounts ? offset + by : offset));
+  out.sint32(hasCounts ? offset + by : offset);
   out.end(handle);
 }

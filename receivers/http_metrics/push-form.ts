@@ -112,14 +112,12 @@ function writeNative(out: Writer, { native, count, sum: total }: ParsedHistogram
   writeCountField(out, 4, count);
   if (total !== undefined) writeDouble(out, 5, total);
   out.tag(6, wireVarint);
-  out.varint(zigzag(schema));
+  out.sint32(schema);
   writeCountField(out, 7, zeroCount);
   writeSpans(out, 8, positive);
   writeSpans(out, 9, negative);
   if (zeroThreshold > 0) writeDouble(out, 14, zeroThreshold);
 }
-
-const zigzag = (value: number) => (value >= 0 ? value * 2 : -value * 2 - 1);
 
 /** Prometheus numbers a bucket by its upper bound, OTLP by its lower one. */
 function writeSpans(out: Writer, field: number, spans: readonly NativeSpan[]): void {
@@ -127,7 +125,7 @@ function writeSpans(out: Writer, field: number, spans: readonly NativeSpan[]): v
   if (first === undefined) return;
   const at = out.begin(field, 2);
   out.tag(1, wireVarint);
-  out.varint(zigzag(first.firstIndex - 1));
+  out.sint32(first.firstIndex - 1);
   const counts = out.begin(2, 2);
   let index = first.firstIndex;
   for (const span of spans) {

@@ -20,7 +20,7 @@ export function writeExponentialFields(out: Writer, histogram: ExponentialHistog
   // Without buckets the scale means nothing; as the Collector, zero.
   const scale = h.positive.isEmpty && h.negative.isEmpty ? 0 : h.scale;
   out.tag(6, wireVarint);
-  out.varint(zigzag(scale));
+  out.sint32(scale);
   writeFixed64(out, 7, h.zeroCount);
   writeBuckets(out, 8, h.positive);
   writeBuckets(out, 9, h.negative);
@@ -46,14 +46,12 @@ function writeBuckets(out: Writer, field: number, buckets: Buckets): void {
   if (buckets.isEmpty) return;
   const message = out.begin(field, 1);
   out.tag(1, wireVarint);
-  out.varint(zigzag(buckets.low));
+  out.sint32(buckets.low);
   const counts = out.begin(2, 1);
   for (let i = buckets.low; i <= buckets.high; i++) out.varint(buckets.at(i));
   out.end(counts);
   out.end(message);
 }
-
-const zigzag = (value: number) => (value >= 0 ? value * 2 : -value * 2 - 1);
 
 /**
  * Reads the data point at [start, end) of verified bytes, at scale min(options.scale, its own) or as its range
@@ -72,7 +70,7 @@ export function readExponentialPoint(
   while (cursor.next()) {
     const { number, valueStart, valueEnd } = cursor;
     if (number === 5) sum = cursor.double();
-    else if (number === 6) scale = unzigzag(cursor);
+    else if (number === 6) scale = cursor.sint32();
     else if (number === 7) h.zeroCount = Number(cursor.fixed64());
     else if (number === 8) bucketsAt.push({ to: h.positive, start: valueStart, end: valueEnd });
     else if (number === 9) bucketsAt.push({ to: h.negative, start: valueStart, end: valueEnd });
@@ -97,7 +95,7 @@ function readBuckets(h: ExponentialHistogram, to: Buckets, scale: number, cursor
   const ranges: [start: number, end: number][] = [];
   let index = 0;
   while (cursor.next()) {
-    if (cursor.number === 1) index = unzigzag(cursor);
+    if (cursor.number === 1) index = cursor.sint32();
     else if (cursor.number === 2) ranges.push([cursor.valueStart, cursor.valueEnd]);
   }
   const used = usedRange(bytes, ranges);
@@ -141,9 +139,4 @@ function indexPlacer(scale: number): (index: number) => number {
   const lowest = Math.floor(-1075 * 2 ** clampScale(scale));
   const highest = Math.ceil(1024 * 2 ** clampScale(scale)) - 1;
   return (index) => Math.min(Math.max(Math.floor(index * factor), lowest), highest);
-}
-
-function unzigzag(cursor: Cursor): number {
-  const value = Number(BigInt.asUintN(32, cursor.varint64()));
-  return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
 }

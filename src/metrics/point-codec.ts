@@ -190,15 +190,10 @@ export function readExponential(body: PointBody, maxBuckets: number): Exponentia
   while (c.next()) {
     if (c.number === 4) point.count = Number(c.fixed64());
     else if (c.number === 5) point.hasSum = true;
-    else if (c.number === 6) point.scale = unzigzag(c.varint());
+    else if (c.number === 6) point.scale = c.sint32();
   }
   if (!Number.isFinite(histogram.sum)) histogram.sum = Number.NaN;
   return point;
-}
-
-function unzigzag(value: number): number {
-  const low = value % 2 ** 32;
-  return low % 2 === 0 ? low / 2 : -(low + 1) / 2;
 }
 
 export const ownBuckets = ({ counts, bounds }: HistogramBuckets): HistogramBuckets => ({

@@ -85,6 +85,18 @@ export class Cursor {
     return readVarint64(this.bytes, this.valueStart);
   }
 
+  /** A sint32, zigzag: of a longer varint the low 32 bits. */
+  sint32(): number {
+    const b = this.bytes;
+    let p = this.valueStart;
+    let bits = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = b[p++]!;
+      if (shift < 32) bits |= (byte & 127) << shift;
+      if (!(byte > 127)) return (bits >>> 1) ^ -(bits & 1);
+    }
+  }
+
   fixed64(): bigint {
     return dataViewOf(this.bytes).getBigUint64(this.valueStart, true);
   }
@@ -279,6 +291,11 @@ export class Writer {
     }
     b[p++] = value;
     this.position = p;
+  }
+
+  /** An integer of 32 bits, zigzag. */
+  sint32(value: number): void {
+    this.varint(((value << 1) ^ (value >> 31)) >>> 0);
   }
 
   /** The 64-bit two's complement of any integer. */

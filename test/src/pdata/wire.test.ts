@@ -167,3 +167,36 @@ test("a Writer writes what is said, into however little room, again and again", 
     { numRuns: 200 },
   );
 });
+
+describe("sint32", () => {
+  const read = (value: Buffer) => {
+    const cursor = new Cursor().reset(Buffer.concat([Buffer.from([8]), value]));
+    cursor.next();
+    return cursor.sint32();
+  };
+
+  test("comes back as it was written, the way protobuf zigzags", () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.integer(), fc.constantFrom(-(2 ** 31), 2 ** 31 - 1, -1, 0, 1)),
+        (n) => {
+          const out = new Writer(8);
+          out.sint32(n);
+          const bytes = Buffer.from(out.bytes.subarray(0, out.position));
+          const wide = BigInt(n);
+          expect(bytes).toEqual(varint(wide < 0n ? -2n * wide - 1n : 2n * wide));
+          expect(read(bytes)).toBe(n);
+        },
+      ),
+    );
+  });
+
+  test("of a longer varint the low 32 bits count", () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (bits) => {
+        const low = BigInt.asUintN(32, bits);
+        expect(read(varint(bits))).toBe(Number((low >> 1n) ^ -(low & 1n)));
+      }),
+    );
+  });
+});
