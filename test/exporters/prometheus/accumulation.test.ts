@@ -1,25 +1,20 @@
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { testBudget } from "../../support/settings.ts";
-import { at, attributes, gauge, type Running, request, startExporter, sum } from "./support.ts";
+import {
+  at,
+  attributes,
+  exporterStarter,
+  gauge,
+  lines,
+  type Running,
+  request,
+  sum,
+} from "./support.ts";
 
-let running: Running | undefined;
-afterEach(async () => {
-  await running?.stop();
-  running = undefined;
-});
-
-async function start(...args: Parameters<typeof startExporter>): Promise<Running> {
-  running = await startExporter(...args);
-  return running;
-}
+const start = exporterStarter();
 
 const ignored = (r: Running, reason: string) =>
   r.settings.meter.value("rmt_prometheus_exporter_ignored_points", { reason });
-
-/** The lines of the page that are no comments. */
-async function lines(r: Running): Promise<string[]> {
-  return (await r.scrape()).text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-}
 
 const point = (value: number, seconds: number, rest: object = {}) => ({
   timeUnixNano: at(seconds),

@@ -5,28 +5,24 @@ import { silentLogger } from "../../../src/log.ts";
 import {
   at,
   distribution,
+  exporterStarter,
   gauge,
   lines,
   type Running,
   request,
-  startExporter,
   sum,
   value,
 } from "./support.ts";
 
-let running: Running | undefined;
+const startAny = exporterStarter({ enable_open_metrics: true });
 const said: string[] = [];
-afterEach(async () => {
-  await running?.stop();
-  running = undefined;
+afterEach(() => {
   said.length = 0;
 });
 
-async function start(keys: Parameters<typeof startExporter>[0] = {}): Promise<Running> {
+function start(keys: Parameters<typeof startAny>[0] = {}): Promise<Running> {
   const say = (message: string) => void said.push(message);
-  const log: Logger = { ...silentLogger, warn: say, info: say };
-  running = await startExporter({ enable_open_metrics: true, ...keys }, { log });
-  return running;
+  return startAny(keys, { log: { ...silentLogger, warn: say, info: say } satisfies Logger });
 }
 
 const histogram = (name: string) =>

@@ -1,17 +1,8 @@
 /** What a scraper and the endpoint say to each other: methods, formats, codings. */
-import { afterEach, describe, expect, test } from "@jest/globals";
-import { gauge, largeMetric, type Running, request, startExporter, sum, value } from "./support.ts";
+import { describe, expect, test } from "@jest/globals";
+import { exporterStarter, gauge, largeMetric, request, sum, value } from "./support.ts";
 
-let running: Running | undefined;
-afterEach(async () => {
-  await running?.stop();
-  running = undefined;
-});
-
-async function start(keys: Parameters<typeof startExporter>[0] = {}): Promise<Running> {
-  running = await startExporter(keys);
-  return running;
-}
+const start = exporterStarter();
 
 const text = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 const openMetrics =

@@ -1,23 +1,21 @@
 /** Exemplars, which only OpenMetrics carries. */
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import {
   accept,
   attributes,
   distribution,
+  exporterStarter,
   gauge,
   lines,
   type Running,
   request,
-  startExporter,
   sum,
   value,
 } from "./support.ts";
 
-let running: Running | undefined;
-afterEach(async () => {
-  await running?.stop();
-  running = undefined;
-});
+const start = exporterStarter();
+/** The exporter of the last `show`. */
+let running: Running;
 
 const traceId = "0af7651916cd43dd8448eb211c80319c";
 const spanId = "b7ad6b7169203331";
@@ -33,7 +31,7 @@ const exemplar = (asDouble: number, millisecond: number, rest: object = {}) => (
 });
 
 async function show(metric: object, keys: object = { enable_open_metrics: true }) {
-  running = await startExporter(keys);
+  running = await start(keys);
   await running.push(request([metric]));
   return lines(running, accept.openMetrics);
 }
@@ -82,8 +80,8 @@ describe("of a counter", () => {
 
   test("stays until a point brings another one", async () => {
     await show(counter(exemplar(1, 1)));
-    await running!.push(request([counter()]));
-    const [line] = await lines(running!, accept.openMetrics);
+    await running.push(request([counter()]));
+    const [line] = await lines(running, accept.openMetrics);
     expect(line).toBe(`hits_total 5.0 # {${ids}} 1.0 1.700000049001e+09`);
   });
 
@@ -135,7 +133,6 @@ test("a gauge has none", async () => {
 
 test("the text format has none, nor has an exporter without enable_open_metrics", async () => {
   await show(counter(exemplar(1, 1)));
-  expect(await lines(running!)).toEqual(["hits_total 5"]);
-  await running!.stop();
+  expect(await lines(running)).toEqual(["hits_total 5"]);
   expect(await show(counter(exemplar(1, 1)), {})).toEqual(["hits_total 5"]);
 });

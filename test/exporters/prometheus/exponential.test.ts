@@ -1,5 +1,5 @@
 /** Exponential histograms as classic buckets. */
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import * as fc from "fast-check";
 import type { ExponentialData } from "../../../exporters/prometheus/exponential.ts";
 import {
@@ -10,22 +10,13 @@ import {
 import {
   attributes,
   distribution,
+  exporterStarter,
   lines,
   type Running,
   request,
-  startExporter,
 } from "./support.ts";
 
-let running: Running | undefined;
-afterEach(async () => {
-  await running?.stop();
-  running = undefined;
-});
-
-async function start(): Promise<Running> {
-  running = await startExporter();
-  return running;
-}
+const start = exporterStarter();
 
 interface Numbers {
   scale: number;

@@ -1,26 +1,17 @@
 /** Histograms with explicit bounds, and summaries. */
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import {
   accept,
   at,
   attributes,
   distribution,
+  exporterStarter,
   lines,
   type Running,
   request,
-  startExporter,
 } from "./support.ts";
 
-let running: Running | undefined;
-afterEach(async () => {
-  await running?.stop();
-  running = undefined;
-});
-
-async function start(keys: Parameters<typeof startExporter>[0] = {}): Promise<Running> {
-  running = await startExporter({ enable_open_metrics: true, ...keys });
-  return running;
-}
+const start = exporterStarter({ enable_open_metrics: true });
 
 const delta = { aggregationTemporality: 1 };
 const push = (r: Running, point: object, rest: object = {}) =>

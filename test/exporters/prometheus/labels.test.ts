@@ -1,22 +1,10 @@
 /** The labels of series: attributes, resource, scope, constants, and what happens when they meet. */
-import { afterEach, describe, expect, test } from "@jest/globals";
-import {
-  distribution,
-  gauge,
-  lines,
-  type Running,
-  request,
-  startExporter,
-  value,
-} from "./support.ts";
+import { describe, expect, test } from "@jest/globals";
+import { distribution, exporterStarter, gauge, lines, request, value } from "./support.ts";
 
-let running: Running | undefined;
-afterEach(async () => {
-  await running?.stop();
-  running = undefined;
-});
+const start = exporterStarter();
 
-type Keys = Parameters<typeof startExporter>[0];
+type Keys = Parameters<typeof start>[0];
 type Pairs = Parameters<typeof value>[1];
 
 /** The labels of a gauge with these attributes. */
@@ -25,8 +13,7 @@ async function labelsOf(
   keys: Keys = {},
   parts: Parameters<typeof request>[1] = {},
 ): Promise<string> {
-  await running?.stop();
-  running = await startExporter(keys);
+  const running = await start(keys);
   await running.push(request([gauge("g", [value(1, pairs)])], parts));
   const line = (await lines(running)).find((one) => /^g[{ ]/u.test(one));
   return line?.replace(/^g(?:\{(.*)\})? 1$/u, "$1") ?? "no series";
@@ -88,7 +75,7 @@ describe("scope", () => {
   });
 
   test("the schema URL too", async () => {
-    running = await startExporter();
+    const running = await start();
     const sent = request([gauge("g", [value(1)])], { scope: { name: "lib" } });
     Object.assign(sent.resourceMetrics[0]!.scopeMetrics[0]!, { schemaUrl: "https://s/1" });
     await running.push(sent);
@@ -109,7 +96,7 @@ describe("const_labels", () => {
   });
 
   test("give way to the labels that a type needs", async () => {
-    running = await startExporter({ const_labels: { le: "constant" } });
+    const running = await start({ const_labels: { le: "constant" } });
     await running.push(request([distribution("histogram", "h", [{ count: 1 }])]));
     expect(await lines(running)).toEqual([
       'h_bucket{exported_le="constant",le="+Inf"} 1',
@@ -166,7 +153,7 @@ describe("resource attributes as labels", () => {
 
 describe("labels that a type needs for itself", () => {
   test("le of a histogram and quantile of a summary", async () => {
-    running = await startExporter();
+    const running = await start();
     const attributes = ["le", "quantile"].map((key) => ({ key, value: { stringValue: "own" } }));
     const histogram = { count: 1, bucketCounts: [1], explicitBounds: [], attributes };
     const summary = { count: 1, sum: 2, quantileValues: [{ quantile: 0.5, value: 2 }], attributes };

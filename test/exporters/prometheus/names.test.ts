@@ -1,27 +1,18 @@
 /** How metrics are called: units and types, namespace, strategies, and what a scraper's escaping makes of it. */
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import {
   accept,
   distribution,
+  exporterStarter,
   gauge,
   lines,
   type Running,
   request,
-  startExporter,
   sum,
   value,
 } from "./support.ts";
 
-let running: Running | undefined;
-afterEach(async () => {
-  await running?.stop();
-  running = undefined;
-});
-
-async function start(keys: Parameters<typeof startExporter>[0] = {}): Promise<Running> {
-  running = await startExporter({ without_scope_info: true, ...keys });
-  return running;
-}
+const start = exporterStarter({ without_scope_info: true });
 
 const escaping = (scheme: string) => ({ accept: `text/plain;version=1.0.0;escaping=${scheme}` });
 const gaugeOf = (name: string, unit: string) => ({ unit, ...gauge(name, [value(1)]) });

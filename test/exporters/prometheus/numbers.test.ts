@@ -1,28 +1,18 @@
 /** Lines of gauges and sums: values, times, and what stands around them. */
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import {
   accept,
   at,
   attributes,
+  exporterStarter,
   gauge,
   lines,
-  type Running,
   request,
-  startExporter,
   sum,
   value,
 } from "./support.ts";
 
-let running: Running | undefined;
-afterEach(async () => {
-  await running?.stop();
-  running = undefined;
-});
-
-async function start(keys: Parameters<typeof startExporter>[0] = {}): Promise<Running> {
-  running = await startExporter({ enable_open_metrics: true, ...keys });
-  return running;
-}
+const start = exporterStarter({ enable_open_metrics: true });
 
 describe("values", () => {
   // As Go's strconv writes them, which is what every client library prints.

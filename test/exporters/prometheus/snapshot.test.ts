@@ -71,6 +71,11 @@ class Parts {
 const later = (nowMs: number, ms: number) => () => nowMs + ms;
 const ks = (make: (k: number) => object) => many.map((k) => make(k));
 const withK = (k: number) => ({ attributes: [{ key: "k", value: { intValue: k } }] });
+const manyGauges = (n = 1) =>
+  gauge(
+    "m",
+    ks((k) => value(n, { k })),
+  );
 
 /** All kinds; `n` makes the values differ. */
 const allKinds = (n: number) => [
@@ -151,12 +156,7 @@ describe("points that come while a page is written", () => {
 describe("series that begin or end while a page is written", () => {
   test("new series and new families are on the next page", async () => {
     const parts = new Parts();
-    await parts.book(
-      gauge(
-        "m",
-        ks((k) => value(1, { k })),
-      ),
-    );
+    await parts.book(manyGauges());
     const before = await parts.page();
     parts.meanwhile = await parts.booking(
       gauge("a", [value(2)]),
@@ -171,12 +171,7 @@ describe("series that begin or end while a page is written", () => {
   test("a series that its sender ended is on this page, also when it comes back at once", async () => {
     const parts = new Parts();
     const ended = { timeUnixNano: at(2), flags: 1 };
-    await parts.book(
-      gauge(
-        "m",
-        ks((k) => value(1, { k })),
-      ),
-    );
+    await parts.book(manyGauges());
     const before = await parts.page();
     const end = await parts.booking(
       gauge(
@@ -196,12 +191,7 @@ describe("series that begin or end while a page is written", () => {
 
   test("a series that expires is on this page; sweeping waits", async () => {
     const parts = new Parts();
-    await parts.book(
-      gauge(
-        "m",
-        ks((k) => value(1, { k })),
-      ),
-    );
+    await parts.book(manyGauges());
     const before = await parts.page();
     parts.meanwhile = () => {
       parts.advance(600_000);
@@ -216,12 +206,7 @@ describe("series that begin or end while a page is written", () => {
 
   test("a series that had expired before is not on this page although a point comes", async () => {
     const parts = new Parts();
-    await parts.book(
-      gauge(
-        "m",
-        ks((k) => value(1, { k })),
-      ),
-    );
+    await parts.book(manyGauges());
     parts.advance(50_000);
     await parts.book(gauge("m", [value(2, { k: 1 })]));
     parts.advance(30_000);
@@ -243,18 +228,8 @@ test("the event loop has its turn after so many lines, not only so many series",
 describe("several pages", () => {
   test("are written one after the other, each of its own moment", async () => {
     const parts = new Parts();
-    await parts.book(
-      gauge(
-        "m",
-        ks((k) => value(1, { k })),
-      ),
-    );
-    parts.meanwhile = await parts.booking(
-      gauge(
-        "m",
-        ks((k) => value(2, { k })),
-      ),
-    );
+    await parts.book(manyGauges());
+    parts.meanwhile = await parts.booking(manyGauges(2));
     const pages = await Promise.all([parts.page(), parts.page(openMetrics)]);
     const values = pages.map((page) => new Set(page.match(/(?<=\} ).*/gu)));
     expect(values).toEqual([new Set(["1"]), new Set(["2.0"])]);
@@ -262,12 +237,7 @@ describe("several pages", () => {
 
   test("one that is aborted ends, and does not harm the next", async () => {
     const parts = new Parts();
-    await parts.book(
-      gauge(
-        "m",
-        ks((k) => value(1, { k })),
-      ),
-    );
+    await parts.book(manyGauges());
     const gone = new AbortController();
     parts.meanwhile = () => gone.abort(new Error("the client has gone"));
     const waiting = parts.page(defaultFormat, gone.signal);

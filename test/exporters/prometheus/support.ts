@@ -1,3 +1,4 @@
+import { afterEach } from "@jest/globals";
 import { config } from "../../../exporters/prometheus/config.ts";
 import { PrometheusExporter } from "../../../exporters/prometheus/exporter.ts";
 import type { z } from "../../../src/config/fields.ts";
@@ -34,10 +35,7 @@ export async function payloadOf(request: unknown): Promise<Payload<"metrics">> {
 }
 
 /** A started exporter behind a real HTTP server on a free port. */
-export async function startExporter(
-  keys: z.input<typeof config> = {},
-  options: Parameters<typeof testSettings>[0] = {},
-): Promise<Running> {
+export async function startExporter(keys: Keys = {}, options: Options = {}): Promise<Running> {
   const clock = new FakeClock();
   const server = httpTestServer();
   const settings = testSettings({
@@ -66,6 +64,22 @@ export async function startExporter(
       return { status: response.status, headers: response.headers, text: await response.text() };
     },
     stop: () => exporter.shutdown(new AbortController().signal),
+  };
+}
+
+type Keys = z.input<typeof config>;
+type Options = Parameters<typeof testSettings>[0];
+
+/** Starts exporters with these keys and further ones; they are stopped after the test. */
+export function exporterStarter(defaults: Keys = {}) {
+  const started: Running[] = [];
+  afterEach(async () => {
+    for (const running of started.splice(0)) await running.stop();
+  });
+  return async (keys: Keys = {}, options: Options = {}): Promise<Running> => {
+    const running = await startExporter({ ...defaults, ...keys }, options);
+    started.push(running);
+    return running;
   };
 }
 

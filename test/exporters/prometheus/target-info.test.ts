@@ -1,17 +1,8 @@
 /** target_info: one series a job and instance, with the other attributes of their resource. */
-import { afterEach, describe, expect, test } from "@jest/globals";
-import { accept, gauge, lines, type Running, request, startExporter, value } from "./support.ts";
+import { describe, expect, test } from "@jest/globals";
+import { accept, exporterStarter, gauge, lines, type Running, request, value } from "./support.ts";
 
-let running: Running | undefined;
-afterEach(async () => {
-  await running?.stop();
-  running = undefined;
-});
-
-async function start(keys: Parameters<typeof startExporter>[0] = {}): Promise<Running> {
-  running = await startExporter(keys);
-  return running;
-}
+const start = exporterStarter();
 
 const from = (resource: Record<string, string>) => request([gauge("g", [value(1)])], { resource });
 const infos = async (r: Running) =>
