@@ -1,26 +1,19 @@
 /** `rmt demo` as its users run it, on free ports. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readlinkSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { DemoProcess, movedListeners } from "../support/demo-process.ts";
 import { ServiceProcess } from "../support/run-service.ts";
 
 const root = join(__dirname, "..", "..");
 const main = join(root, "src", "main.ts");
 
-/** The shipped pipelines.yaml with every listener moved. */
-const freePorts = [
-  "receivers.otlp.protocols.grpc.endpoint=127.0.0.1:0",
-  "receivers.otlp.protocols.http.endpoint=127.0.0.1:0",
-  "receivers.statsd.endpoint=127.0.0.1:0",
-  "receivers.http_metrics.endpoint=127.0.0.1:0",
-  "exporters.prometheus.endpoint=127.0.0.1:0",
-  "extensions.health_check.endpoint=127.0.0.1:0",
-  "service.telemetry.metrics.level=none",
-].flatMap((set) => ["--set", set]);
+/** The shipped pipelines.yaml with every listener moved, and the one of its own metrics off. */
+const freePorts = [...movedListeners, "--set", "service.telemetry.metrics.level=none"];
 
 const smallConfig = `
 receivers: { otlp: { protocols: { http: { endpoint: "127.0.0.1:0" } } } }
@@ -30,76 +23,13 @@ service:
   pipelines: { metrics: { receivers: [otlp], exporters: [prometheus] } }
 `;
 
-class DemoProcess {
-  readonly exited: Promise<number | null>;
-  readonly #child: ChildProcess;
-  readonly #waiting = new Set<() => void>();
-  output = "";
-
-  constructor(args: readonly string[]) {
-    // A process group of its own, as a terminal gives it.
-    this.#child = spawn(process.execPath, [main, "demo", "--port", "0", ...args], {
-      detached: true,
-      env: { ...process.env, NODE_OPTIONS: "" },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
-      stream.setEncoding("utf8").on("data", (text: string) => {
-        this.output += text;
-        this.#wake();
-      });
-    }
-    this.exited = new Promise((resolve) => {
-      this.#child.on("close", (code) => {
-        resolve(code);
-        this.#wake();
-      });
-    });
-    running.add(this);
-  }
-
-  get pid(): number {
-    return this.#child.pid!;
-  }
-
-  /** The first match in what it says. */
-  async says(pattern: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
-      const found = pattern.exec(this.output);
-      if (found !== null) return found;
-      if (this.#child.exitCode !== null)
-        throw new Error(`it ended without ${pattern}:\n${this.output}`);
-      await new Promise<void>((resolve) => this.#waiting.add(resolve));
-    }
-  }
-
-  /** Its processes, by their role. */
-  get children(): Record<string, number> {
-    const pids = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, "utf8");
-    return Object.fromEntries(
-      pids
-        .trim()
-        .split(" ")
-        .map((pid) => [readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0")[3], Number(pid)]),
-    ) as Record<string, number>;
-  }
-
-  /** As Ctrl-C does: to the whole group. */
-  interrupt(): void {
-    process.kill(-this.pid, "SIGINT");
-  }
-
-  kill(): void {
-    this.#child.kill("SIGKILL");
-  }
-
-  #wake(): void {
-    for (const wake of this.#waiting) wake();
-    this.#waiting.clear();
-  }
+const running = new Set<DemoProcess>();
+function startDemo(args: readonly string[]): DemoProcess {
+  const demo = new DemoProcess(args);
+  running.add(demo);
+  return demo;
 }
 
-const running = new Set<DemoProcess>();
 /** What a failed test leaves behind; the processes of a demo end with it. */
 afterEach(() => {
   for (const demo of running) demo.kill();
@@ -141,7 +71,7 @@ const rare = [
 ];
 
 test("--duration 15: every row of the table has data, and all that was sent arrived", async () => {
-  const demo = new DemoProcess([...freePorts, "--duration", "15"]);
+  const demo = startDemo([...freePorts, "--duration", "15"]);
   const [, url] = await demo.says(/^ {2}metrics {2}(\S+)$/mu);
   await demo.says(/^Every metric has data after/mu);
   await demo.says(/^The percentiles too after/mu);
@@ -163,7 +93,7 @@ test("--duration 15: every row of the table has data, and all that was sent arri
 test("Ctrl-C ends the demo's processes in order; --config is the service's", async () => {
   const configPath = join(mkdtempSync(join(tmpdir(), "rmt-e2e-")), "mine.yaml");
   writeFileSync(configPath, smallConfig.replaceAll("otlp", "otlp/mine"));
-  const demo = new DemoProcess(["--config", configPath]);
+  const demo = startDemo(["--config", configPath]);
   await demo.says(/^Every metric has data/mu);
   const { outside, app, service } = demo.children;
   expect([outside, app, service].every((pid) => pid !== undefined && isAlive(pid))).toBe(true);
@@ -177,7 +107,7 @@ test("Ctrl-C ends the demo's processes in order; --config is the service's", asy
 });
 
 test("the processes of a demo that was killed end by themselves", async () => {
-  const demo = new DemoProcess(freePorts);
+  const demo = startDemo(freePorts);
   await demo.says(/^Knobs: /mu);
   const pids = Object.values(demo.children);
   expect(pids).toHaveLength(3);
@@ -191,7 +121,7 @@ test("the processes of a demo that was killed end by themselves", async () => {
 test("a service that cannot start is told in its own words", async () => {
   const { port, free } = await takePort();
   const taken = `exporters.prometheus.endpoint=127.0.0.1:${port}`;
-  const demo = new DemoProcess([...freePorts, "--set", taken]);
+  const demo = startDemo([...freePorts, "--set", taken]);
   expect(await demo.exited).toBe(1);
   expect(demo.output).toMatch(/^Error: the service could not start:/u);
   expect(demo.output).toContain(String(port));
@@ -217,7 +147,7 @@ describe("with a service that runs already", () => {
 
   test("it is used as it is, and goes on, and a second demo finds its own series there", async () => {
     for (const seed of ["1", "2"]) {
-      const demo = new DemoProcess([...endpoint, ...scrape, "--duration", "1", "--seed", seed]);
+      const demo = startDemo([...endpoint, ...scrape, "--duration", "1", "--seed", seed]);
       expect(await demo.exited).toBe(0);
       expect(demo.output).toMatch(/^ {2}service {2}http\S+, was there before$/mu);
       expect(demo.output).toMatch(/^ {2}same {7}requests by route and status/mu);
@@ -229,13 +159,13 @@ describe("with a service that runs already", () => {
     const { port, free } = await takePort();
     free();
     const nowhere = ["--scrape", `http://127.0.0.1:${port}/metrics`];
-    const demo = new DemoProcess([...endpoint, ...nowhere, "--duration", "1"]);
+    const demo = startDemo([...endpoint, ...nowhere, "--duration", "1"]);
     expect(await demo.exited).toBe(1);
     expect(demo.output).toMatch(/^ {2}DIFFERENT {2}http\S+\/metrics\n.*ECONNREFUSED/mu);
   });
 
   test("knobs are turned at the start and while it runs; Ctrl-C before the duration is over is no success", async () => {
-    const demo = new DemoProcess([...endpoint, ...scrape, "--errors", "1", "--duration", "10m"]);
+    const demo = startDemo([...endpoint, ...scrape, "--errors", "1", "--duration", "10m"]);
     const [, app] = await demo.says(/^ {2}app {6}(\S+)\/repos$/mu);
     await demo.says(/^Knobs: rps=30 latency=x1 errors=1 cache-collapse=off/mu);
     const { port } = new URL(app!);
@@ -251,7 +181,7 @@ describe("with a service that runs already", () => {
   });
 
   test("a process that ends by itself ends the demo, with its last words", async () => {
-    const demo = new DemoProcess([...endpoint, ...scrape]);
+    const demo = startDemo([...endpoint, ...scrape]);
     await demo.says(/^Knobs: /mu);
     process.kill(demo.children["app"]!, "SIGKILL");
     expect(await demo.exited).toBe(1);
@@ -260,7 +190,7 @@ describe("with a service that runs already", () => {
 
   test("a port that is taken is told with what to do", async () => {
     const { port, free } = await takePort();
-    const demo = new DemoProcess([...endpoint, ...scrape, "--port", String(port)]);
+    const demo = startDemo([...endpoint, ...scrape, "--port", String(port)]);
     expect(await demo.exited).toBe(1);
     expect(demo.output).toContain(`Error: port ${port} is taken, perhaps by another demo: end it`);
     free();

@@ -2,8 +2,6 @@
  * examples/observe against `rmt demo`: a real Prometheus with the shipped configuration (other ports, 1 s) answers
  * every query of the dashboard and evaluates every rule. Needs Debian's `prometheus`.
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -12,6 +10,7 @@ import { catalogue } from "../../src/catalogue.ts";
 import { sleep, systemClock } from "../../src/clock.ts";
 import { llmCall, start } from "../../src/instrument/index.ts";
 import type { Telemetry } from "../../src/instrument/types.ts";
+import { DemoProcess, movedListeners } from "../support/demo-process.ts";
 import { freePort } from "../support/free-port.ts";
 import { isPrometheusMissing, PrometheusServer } from "../support/prometheus-server.ts";
 
@@ -75,52 +74,13 @@ async function untilNone<T>(rest: () => Promise<readonly T[]>): Promise<readonly
   }
 }
 
-class Demo {
-  readonly #child: ChildProcess;
-  readonly #closed: Promise<void>;
-  #wake: () => void = () => {};
-  output = "";
-
-  constructor(selfPort: number) {
-    const moved = [
-      "receivers.otlp.protocols.grpc.endpoint=127.0.0.1:0",
-      "receivers.otlp.protocols.http.endpoint=127.0.0.1:0",
-      "receivers.statsd.endpoint=127.0.0.1:0",
-      "receivers.http_metrics.endpoint=127.0.0.1:0",
-      "exporters.prometheus.endpoint=127.0.0.1:0",
-      "extensions.health_check.endpoint=127.0.0.1:0",
-      // The default reader, on another port.
-      `service.telemetry.metrics.readers=[{pull: {exporter: {prometheus: {host: 127.0.0.1, port: ${selfPort}, without_type_suffix: true, without_units: true, without_scope_info: true}}}}]`,
-    ].flatMap((set) => ["--set", set]);
-    const main = join(root, "src", "main.ts");
-    this.#child = spawn(process.execPath, [main, "demo", "--port", "0", ...moved], {
-      env: { ...process.env, NODE_OPTIONS: "" },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
-      stream.setEncoding("utf8").on("data", (text: string) => {
-        this.output += text;
-        this.#wake();
-      });
-    }
-    this.#closed = once(this.#child, "close").then(() => this.#wake());
-  }
-
-  /** The first group of the first match in what it says. */
-  async says(pattern: RegExp): Promise<string> {
-    for (;;) {
-      const found = pattern.exec(this.output);
-      if (found !== null) return found[1]!;
-      if (this.#child.exitCode !== null) throw new Error(`it ended:\n${this.output}`);
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
-  }
-
-  async stop(): Promise<void> {
-    this.#child.kill("SIGINT");
-    await this.#closed;
-  }
-}
+/** The shipped pipelines.yaml with every listener moved; the default reader of its own metrics, too. */
+const startDemo = (selfPort: number) =>
+  new DemoProcess([
+    ...movedListeners,
+    "--set",
+    `service.telemetry.metrics.readers=[{pull: {exporter: {prometheus: {host: 127.0.0.1, port: ${selfPort}, without_type_suffix: true, without_units: true, without_scope_info: true}}}}]`,
+  ]);
 
 /** The shipped configuration with its targets and rules where they are here. */
 function configFor(targets: Readonly<Record<string, string>>): unknown {
@@ -135,7 +95,7 @@ function configFor(targets: Readonly<Record<string, string>>): unknown {
 (isPrometheusMissing("test/foreign/observe-demo.test.ts") ? describe.skip : describe)(
   "a real Prometheus, scraping the demo",
   () => {
-    let demo: Demo;
+    let demo: DemoProcess;
     let prometheus: PrometheusServer;
     let appUrl: string;
     let otlpUrl: string;
@@ -143,11 +103,12 @@ function configFor(targets: Readonly<Record<string, string>>): unknown {
 
     beforeAll(async () => {
       const selfPort = await freePort();
-      demo = new Demo(selfPort);
-      const page = new URL(await demo.says(/^ {2}metrics {2}(\S+)$/mu));
-      appUrl = await demo.says(/^ {2}app {6}(\S+)\/repos$/mu);
-      otlpUrl = await demo.says(/^ {2}service {2}(http[^,]+),/mu);
-      await demo.says(/^(Every metric has data)/mu);
+      demo = startDemo(selfPort);
+      const said = async (pattern: RegExp) => (await demo.says(pattern))[1]!;
+      const page = new URL(await said(/^ {2}metrics {2}(\S+)$/mu));
+      appUrl = await said(/^ {2}app {6}(\S+)\/repos$/mu);
+      otlpUrl = await said(/^ {2}service {2}(http[^,]+),/mu);
+      await said(/^(Every metric has data)/mu);
       const targets = { applications: page.host, "repomind-telemetry": `127.0.0.1:${selfPort}` };
       prometheus = await PrometheusServer.start(configFor(targets));
     });
@@ -155,7 +116,8 @@ function configFor(targets: Readonly<Record<string, string>>): unknown {
     afterAll(async () => {
       await side?.shutdown();
       await prometheus?.stop();
-      await demo.stop();
+      demo.interrupt();
+      await demo.exited;
     });
 
     const hasData = async (query: string) =>
