@@ -87,7 +87,7 @@ function metricOf(metric: RelabelSeries["parent"]): number {
 }
 
 function hashesOf(role: number, attributes: readonly Attribute[]): number[] {
-  return attributes.map(({ key, text, type }) => hashOf(role, key, text, type));
+  return attributes.map(({ key, text, type, raw }) => hashOf(role, key, raw ?? text, type));
 }
 
 function sumOf(hashes: readonly number[]): number {

@@ -53,6 +53,19 @@ test("the same attributes are one series, whatever made them; other types and bo
   expect(collisions.meets(number!, changedBy(number!))).toBe(false);
 });
 
+test("values that are no UTF-8 are told apart by their bytes", () => {
+  const payload = metricsPayload(metricsOf({}, gauge("m", { a: "caf~" }, { a: "caf^" })));
+  const [bytes] = payload.parts;
+  bytes![bytes!.indexOf("~".charCodeAt(0))] = 0xe9;
+  bytes![bytes!.indexOf("^".charCodeAt(0))] = 0xe8;
+  const found: RelabelSeries[] = [];
+  new SeriesInterner<RelabelMemos>().forEachPoint(payload, ({ series }) => found.push(series));
+  const [one, two] = found as [RelabelSeries, RelabelSeries];
+  const collisions = new Collisions();
+  expect(collisions.meets(one, changedBy(one, ["a", undefined]))).toBe(false);
+  expect(collisions.meets(two, changedBy(two, ["a", undefined]))).toBe(true);
+});
+
 test("ten thousand series of a grid are all different", () => {
   const collisions = new Collisions();
   const points = Array.from({ length: 10_000 }, (_, i) => ({
